@@ -1,0 +1,68 @@
+"""Every failure that a user can meet, at a glance.
+
+    UnrolledError
+    ├── UserError              a mistake that its maker can mend: one line, exit code 2, no traceback
+    │   ├── OptionError        an option or a value out of range, an unknown name
+    │   ├── DataError          a file or a text that cannot be used: names the file and the place
+    │   ├── PromptError        a prompt that the model cannot read
+    │   ├── CheckpointError    a checkpoint that is truncated, edited, foreign or not a checkpoint
+    │   └── RunError           a run folder that is missing, taken, unwritable or outside its place
+    ├── ShapeError             a tensor of another shape, type or device than the part documents
+    ├── KernelError            a kernel asked for by name cannot serve the case, and says why
+    └── TrainingError          training cannot go on: every way back has been tried
+
+Each says what was expected, what came, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnrolledError(Exception):
+    """The root: `except UnrolledError` catches whatever this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UserError(UnrolledError):
+    exit_code = 2
+
+
+class OptionError(UserError):
+    pass
+
+
+class DataError(UserError):
+    pass
+
+
+class PromptError(UserError):
+    pass
+
+
+class CheckpointError(UserError):
+    pass
+
+
+class RunError(UserError):
+    pass
+
+
+class ShapeError(UnrolledError, ValueError):
+    pass
+
+
+class KernelError(UnrolledError):
+    pass
+
+
+class TrainingError(UnrolledError):
+    pass
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'char-lm'?"`, with a leading space, or an empty string where nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=2, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

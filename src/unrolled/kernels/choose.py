@@ -1,0 +1,50 @@
+"""Which kernel runs: the first in order that does not refuse, or the one asked for by name, which never gives way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from unrolled.cells.cell import Cell
+from unrolled.errors import KernelError, OptionError, did_you_mean
+from unrolled.kernels.fused import Fused
+from unrolled.kernels.kernel import Kernel, Pass, Record, Stepper
+from unrolled.kernels.reference import Reference, ReferenceStepper
+
+#: Fastest first.
+KERNELS: tuple[Kernel, ...] = (Fused(), Reference())
+AUTO = "auto"
+
+
+def names() -> list[str]:
+    return [AUTO, *(kernel.NAME for kernel in KERNELS)]
+
+
+def choose(passes: Sequence[Pass], record: Collection[Record] = (), name: str = AUTO) -> Kernel:
+    """The kernel for these passes. KernelError where the one named, or every one, refuses."""
+    if name == AUTO:
+        refusals = explain(passes, record)
+        for kernel in KERNELS:
+            if not refusals[kernel.NAME]:
+                return kernel
+        raise KernelError("; ".join(f"{k}: {', '.join(why)}" for k, why in refusals.items()))
+    kernel = named(name)
+    if reasons := kernel.refuses(passes, record):
+        raise KernelError(f"kernel {name!r} was asked for and cannot serve this: {'; '.join(reasons)}")
+    return kernel
+
+
+def named(name: str) -> Kernel:
+    for kernel in KERNELS:
+        if name == kernel.NAME:
+            return kernel
+    raise OptionError(f"no kernel is called {name!r}.{did_you_mean(name, names())} Known: {', '.join(names())}")
+
+
+def explain(passes: Sequence[Pass], record: Collection[Record] = ()) -> dict[str, list[str]]:
+    """Kernel → its reasons against these passes, in the order in which they are tried."""
+    return {kernel.NAME: kernel.refuses(passes, record) for kernel in KERNELS}
+
+
+def stepper(cell: Cell) -> Stepper:
+    """One step a call, packed once, for closed loops: sampling, decoders."""
+    return ReferenceStepper(cell)

@@ -1,0 +1,136 @@
+"""Torch's own sequence operators (oneDNN, cuDNN) for the cells that have a twin in `torch.nn`.
+
+The weight matrices are shared, not copied. Torch wants x rather than its projection, and two biases; our cells have
+one, so the second is zeros (for the GRU, zeros but for b_h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from unrolled.cells.cell import Cell
+from unrolled.cells.elman import Elman, ElmanReLU, ElmanState
+from unrolled.cells.gru import GRU, GRUState
+from unrolled.cells.lstm import LSTM, LSTMState
+from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
+from unrolled.states import State
+
+# Exactly these classes: a subclass may have changed a step.
+_OPERATOR: dict[type[Cell], Callable[..., Any]] = {
+    Elman: torch.rnn_tanh,
+    ElmanReLU: torch.rnn_relu,
+    GRU: torch.gru,
+    LSTM: torch.lstm,
+}
+
+
+def has_twin(cell: Cell) -> bool:
+    """Whether torch has an operator with the same equations."""
+    return type(cell) in _OPERATOR
+
+
+class Fused(Kernel):
+    NAME = "fused"
+    TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 3e-2}  # noqa: RUF012
+
+    def refuses(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
+        reasons = []
+        for one in passes:
+            name = type(one.cell).__name__
+            if not has_twin(one.cell):
+                twins = ", ".join(sorted(cell.__name__ for cell in _OPERATOR))
+                reasons.append(f"{name} has no twin in torch.nn (those with one: {twins})")
+            if one.condition is not None:
+                reasons.append(f"torch's {name} takes no condition vector")
+            if one.mask is not None:
+                reasons.append(f"torch's {name} takes no mask on the recurrent product")
+        if record:
+            reasons.append(f"torch's operators give no record of every step ({', '.join(sorted(record))} asked for)")
+        return list(dict.fromkeys(reasons))
+
+    def run(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[Trace]:
+        return [_run(one) for one in passes]
+
+
+def _flat_weights(cell: Cell) -> list[Tensor]:
+    match cell:
+        case GRU():
+            second = F.pad(cell.b_h, (2 * cell.hidden_size, 0))
+            return [cell.U, cell.W, cell.b, second]
+        case Elman() | LSTM():
+            return [cell.U, cell.W, cell.b, torch.zeros_like(cell.b)]
+    raise TypeError(f"{type(cell).__name__} has no twin in torch.nn")
+
+
+def _torch_state(state: State) -> Any:
+    """With torch's leading axis of layers; a tuple for the LSTM, a tensor for the others."""
+    leaves = tuple(leaf[None] for leaf in state)
+    return leaves if isinstance(state, LSTMState) else leaves[0]
+
+
+def _own_state(like: State, parts: Sequence[Tensor]) -> State:
+    leaves = [part[0].to(old.dtype) for part, old in zip(parts, like, strict=True)]
+    match like:
+        case LSTMState():
+            return LSTMState(*leaves)
+        case GRUState():
+            return GRUState(*leaves)
+        case ElmanState():
+            return ElmanState(*leaves)
+    raise TypeError(f"{type(like).__name__} is no state of a cell with a twin in torch.nn")
+
+
+def _run(one: Pass) -> Trace:
+    x = one.x
+    if not x.is_floating_point():
+        x = F.one_hot(x.long(), one.cell.input_size).to(one.cell.get_parameter("U").dtype)
+    backward = one.direction == "backward"
+    if backward:
+        x = _reverse(x, one.lengths)
+    operator = _OPERATOR[type(one.cell)]
+    weights = _flat_weights(one.cell)
+    training = torch.is_grad_enabled()
+    # layers 1, dropout 0, training, one direction; the state's types follow x, as torch wants them
+    settings = (True, 1, 0.0, training, False)
+    if one.lengths is None:
+        output, *final = operator(x, _torch_state(one.state), weights, *settings, False)
+    else:
+        output, final = _run_packed(operator, x, one, weights, settings)
+    if backward:
+        output = _reverse(output, one.lengths)
+    return Trace(past_length(output, one.lengths), _own_state(one.state, final))
+
+
+def _run_packed(
+    operator: Callable[..., Any], x: Tensor, one: Pass, weights: list[Tensor], settings: tuple
+) -> tuple[Tensor, list[Tensor]]:
+    """Ragged rows, through torch's packed form. Rows of length 0, which it does not know, keep their state."""
+    lengths = one.lengths
+    assert lengths is not None
+    packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), enforce_sorted=False)
+    order, back = packed.sorted_indices, packed.unsorted_indices
+    assert order is not None and back is not None
+    started = tuple(leaf[order] for leaf in one.state)
+    hx = _torch_state(type(one.state)(*started))
+    data, *final = operator(packed.data, packed.batch_sizes, hx, weights, *settings)
+    output, _ = pad_packed_sequence(packed._replace(data=data), total_length=x.shape[0])
+    empty = (lengths == 0)[:, None]
+    kept = [
+        torch.where(empty, old, part[0][back].to(old.dtype))[None] for part, old in zip(final, one.state, strict=True)
+    ]
+    return output, kept
+
+
+def _reverse(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """x (T, B, F) backwards in time, each row within its own length."""
+    if lengths is None:
+        return x.flip(0)
+    t = torch.arange(x.shape[0], device=x.device)[:, None]
+    index = torch.where(t < lengths, lengths - 1 - t, t)
+    return x.gather(0, index[:, :, None].expand_as(x))

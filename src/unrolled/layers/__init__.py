@@ -1,0 +1,1 @@
+"""What stands around cells: stacks, directions, dropout."""

@@ -1,0 +1,94 @@
+"""A recurrent language model: the next symbol from all before it.
+
+x_t = E[s_t]  (or the symbol itself, one-hot)      h_t = recurrent stack (x_t, h_{t-1})
+p(s_{t+1} | s_1 … s_t) = softmax(V h_t + c)        loss = −Σ_t ln p(s_{t+1})   in nats
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unrolled.batch import Batch, Ragged
+from unrolled.cells.cell import Cell
+from unrolled.kernels import choose
+from unrolled.kernels.kernel import Record, Trace
+from unrolled.layers.dropout import Dropout
+from unrolled.layers.recurrent import Recurrent
+from unrolled.models.model import Loss, SteppedModel
+from unrolled.states import State
+
+
+class Read(NamedTuple):
+    """logits (T, B, V), the state after, and the traces [layer][direction]."""
+
+    logits: Tensor
+    state: State
+    traces: list[list[Trace]]
+
+
+class LanguageModel(SteppedModel):
+    """Embedding, recurrent stack, softmax.
+
+    cell: called as cell(input_size, hidden_size).
+    vocabulary_size: V.
+    embedding_size: features of a symbol; 0 feeds the symbol one-hot.
+    sizes: hidden units of each layer.
+    dropout: on the embedding, between layers and before the softmax.
+    """
+
+    def __init__(
+        self,
+        cell: Callable[[int, int], Cell],
+        vocabulary_size: int,
+        embedding_size: int,
+        sizes: Sequence[int],
+        dropout: float = 0.0,
+        kernel: str = choose.AUTO,
+    ) -> None:
+        super().__init__()
+        self.vocabulary_size = vocabulary_size
+        self.embedding_size = embedding_size
+        self.embedding = nn.Embedding(vocabulary_size, embedding_size) if embedding_size else None
+        self.recurrent = Recurrent(cell, embedding_size or vocabulary_size, sizes, dropout=dropout, kernel=kernel)
+        self.dropout = Dropout(dropout)
+        self.softmax = nn.Linear(self.recurrent.output_size, vocabulary_size)
+        nn.init.zeros_(self.softmax.bias)
+
+    def initial_state(self, batch_size: int) -> State:
+        return self.recurrent.initial_state(batch_size)
+
+    def read(
+        self, symbols: Tensor, state: State, lengths: Tensor | None = None, record: Collection[Record] = ()
+    ) -> Read:
+        """symbols (T, B) int64 → the logits after each, (T, B, V)."""
+        x = symbols if self.embedding is None else self.dropout(self.embedding(symbols))
+        output, state, traces = self.recurrent.record(x, state, lengths, record)
+        return Read(self.softmax(self.dropout(output)), state, traces)
+
+    def loss(self, batch: Batch, state: State) -> Loss:
+        """−Σ ln p of the field `targets` (T, B) after the field `symbols` (T, B), both plain or both ragged."""
+        symbols, targets = batch["symbols"], batch["targets"]
+        if isinstance(symbols, Ragged) and isinstance(targets, Ragged):
+            logits, state, _ = self.read(symbols.values, state, symbols.lengths)
+            counted = targets.mask()
+            logits, expected = logits[counted], targets.values[counted]
+        else:
+            logits, state, _ = self.read(batch.tensor("symbols"), state)
+            logits, expected = logits.flatten(0, 1), batch.tensor("targets").flatten()
+        total = F.cross_entropy(logits.float(), expected, reduction="sum")
+        return Loss(total, torch.tensor(float(expected.numel())), state, {})
+
+    def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+        stack = self.recurrent.stepper()
+
+        def advance(token: Tensor, state: State) -> tuple[Tensor, State]:
+            x = token if self.embedding is None else self.embedding(token)
+            output, state = stack(x, state)
+            return self.softmax(output).float(), state
+
+        return advance

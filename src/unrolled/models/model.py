@@ -1,0 +1,54 @@
+"""The contract of a model: a loss over a batch, and, where something can be drawn or searched, one step."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from unrolled.batch import Batch
+from unrolled.states import State
+
+
+class Loss(NamedTuple):
+    """A sum and what it counts, so that uneven batches and several processes average rightly.
+
+    total: () with gradients, summed over everything that counts.
+    count: () how much counts (characters, frames, sequences).
+    state: after the batch, for the next one; not yet detached.
+    parts: name → () sum, without gradients, for the record.
+    """
+
+    total: Tensor
+    count: Tensor
+    state: State
+    parts: dict[str, Tensor]
+
+
+class Model(nn.Module, ABC):
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """The state of rows that start anew."""
+
+    @abstractmethod
+    def loss(self, batch: Batch, state: State) -> Loss:
+        """The loss of one batch, from the state that the last one left."""
+
+
+class SteppedModel(Model):
+    """A model that gives the next symbol's logits one step at a time: what sampling and beam search need."""
+
+    #: Number of symbols.
+    vocabulary_size: int
+
+    @abstractmethod
+    def stepper(self) -> Any:
+        """A callable (symbols (B,) int64, state) → (logits (B, V) float32, state) with weights packed once.
+
+        Make one anew after the weights have changed.
+        """
+
+    def advance(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step without a stepper at hand: token (B,) → logits (B, V), state."""
+        return self.stepper()(token, state)
