@@ -1,0 +1,1 @@
+"""Drawing and searching over any model that can take one step."""
