@@ -1,0 +1,1 @@
+"""One file, one trainable experiment; the file's stem is its name. `recipe.py` is the contract."""

@@ -8,11 +8,15 @@ both come from `Options`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import tyro
+
+from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
     from unrolled.batch import Source
@@ -37,12 +41,29 @@ class Options:
     """auto: bfloat16 products where this machine has them in hardware and the recipe gains by it."""
     seed: int = 0
     """Everything random comes from it."""
-    steps: int | None = None
+    steps: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Budget in updates."""
-    epochs: float | None = None
+    epochs: Annotated[float | None, tyro.conf.arg(metavar="N")] = None
     """Budget in passes over the training part."""
-    minutes: float | None = None
+    minutes: Annotated[float | None, tyro.conf.arg(metavar="N")] = None
     """Budget in minutes, from the start of the process to the final weights."""
+
+    def __post_init__(self) -> None:
+        require(self.threads >= 0, "threads", self.threads, "0 (every core) or more")
+        require(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 − 1")
+        given = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise OptionError(f"--{given[0]} and --{given[1]} are both budgets: give one of them")
+        require(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or more")
+        for name in ("epochs", "minutes"):
+            value = getattr(self, name)
+            require(value is None or (value > 0 and math.isfinite(value)), name, value, "above 0")
+
+
+def require(holds: bool, option: str, value: object, expected: str) -> None:
+    """OptionError naming the flag, what came and what was expected, unless `holds`."""
+    if not holds:
+        raise OptionError(f"--{option.replace('_', '-')} {value}: expected {expected}")
 
 
 @dataclass(frozen=True)
@@ -63,25 +84,49 @@ class Data:
     digest: str
 
 
+class Decoder(Protocol):
+    """Symbols to text, one at a time: a symbol that is only part of a character gives an empty piece."""
+
+    def feed(self, symbol: int) -> str: ...
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a model's symbols are text, for every verb that writes.
+
+    encode(prompt) → symbols, PromptError where the model does not know one; an empty prompt gives what a text starts
+        from, so that there is always one symbol at least.
+    decoder() → a Decoder for one text.
+    end: the symbol that ends a text; None where texts go on for ever.
+    """
+
+    encode: Callable[[str], list[int]]
+    decoder: Callable[[], Decoder]
+    end: int | None = None
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One trainable experiment.
 
     summary: one line. source: paper or lecture, with its figure.
-    data(options, folder) → Data: `folder` is the run's, where a text from standard input is kept.
+    data(options, folder, assets) → Data: `folder` is the run's, where a text from standard input is kept; assets are
+        those of the run that is resumed or fine-tuned, None for a new one.
     model(options, assets) → Model, weights at their start.
     metric(model, held_out part) → name → value, lower is better, the first decides which checkpoint is best.
     settings(options) → training.settings.Settings.
     sample(model, assets, seed) → a short text that shows what the model makes; None where nothing is drawn.
+    writing(assets) → Writing, for models over symbols of a text; None for others.
     target: figure name → the bar, as text ("<= 1.45"), for the figures of `metric` on the test part.
     """
 
     summary: str
     source: str
     Options: type[Options]
-    data: Callable[[Any, Any], Data]
+    data: Callable[[Any, Path, Mapping[str, Any] | None], Data]
     model: Callable[[Any, Mapping[str, Any]], Model]
-    metric: Callable[[Model, Any], dict[str, float]]
+    metric: Callable[[Any, Any], dict[str, float]]
     settings: Callable[[Any], Any]
-    sample: Callable[[Model, Mapping[str, Any], int], str] | None = None
+    sample: Callable[[Any, Mapping[str, Any], int], str] | None = None
+    writing: Callable[[Mapping[str, Any]], Writing] | None = None
     target: Mapping[str, str] = field(default_factory=dict)

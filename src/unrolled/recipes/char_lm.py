@@ -1,0 +1,144 @@
+"""`char-lm`: the next character of a text from all before it, the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from unrolled.recipes import language
+from unrolled.recipes.recipe import Data, Options, Recipe, require
+from unrolled.training.hardware import automatic_dtype
+from unrolled.training.settings import Budget, Settings
+
+if TYPE_CHECKING:
+    from unrolled.models.language_model import LanguageModel
+
+#: Validation while training reads its part side by side; the test part is read in one go.
+VALIDATION_STREAMS = 32
+
+
+@dataclass(frozen=True)
+class CharLMOptions(Options):
+    """Options of char-lm. The defaults are tuned for five minutes on two cores: see docs/char-lm.md."""
+
+    cell: str = "lstm"
+    symbols: Literal["characters", "bytes", "bpe"] = "characters"
+    """What the model reads and writes one at a time. bpe needs the extra `bpe`."""
+    bpe_size: int = 1024
+    """Symbols that BPE learns, from the training part."""
+    encoding: str = "utf-8"
+    """How the text's bytes are to be read."""
+    split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.88, 0.02, 0.1)
+    """Parts by position. The last is read by `evaluate` alone."""
+    embedding: int = 64
+    """Features of a symbol; 0 feeds it one-hot."""
+    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (512,)
+    """Hidden units of each layer."""
+    dropout: float = 0.0
+    """On the embedding, between layers and before the softmax."""
+    batch_size: int = 32
+    """Streams of text, side by side."""
+    window: int = 64
+    """Steps through which gradients flow; the state is carried on."""
+    reset: float = 0.01
+    """Probability that a stream starts from zero state at a window's start."""
+    optimiser: Literal["adamw", "muon"] = "adamw"
+    """muon takes the matrices of the recurrent layers, AdamW the rest."""
+    rate: float = 3e-3
+    """The highest learning rate."""
+    warmup: int = 100
+    """Steps in which the rate rises to it."""
+    weight_decay: float = 0.01
+    """AdamW's, on matrices."""
+    clip: float = 1.0
+    """The gradient's greatest norm; 0 is none."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(len(self.sizes) > 0 and min(self.sizes) >= 1, "sizes", self.sizes, "one or more sizes of 1 or more")
+        require(self.embedding >= 0, "embedding", self.embedding, "0 (one-hot) or more")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
+        require(self.window >= 1, "window", self.window, "1 or more")
+        require(0 <= self.reset <= 1, "reset", self.reset, "a probability")
+        require(self.rate > 0, "rate", self.rate, "above 0")
+        require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
+        require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
+        require(self.clip >= 0, "clip", self.clip, "0 (none) or more")
+        require(self.bpe_size > 256, "bpe_size", self.bpe_size, "above 256")
+        fits = min(self.split) >= 0 and self.split[0] > 0 and abs(sum(self.split) - 1) < 1e-6
+        require(fits, "split", self.split, "three parts that add up to 1, the first above 0")
+
+
+def data(options: CharLMOptions, folder: Path, assets: Mapping[str, Any] | None) -> Data:
+    from unrolled.data.corpus import load_corpus, split
+    from unrolled.data.streams import Streams
+    from unrolled.data.vocabulary import vocabulary_from_assets
+
+    corpus = load_corpus(
+        language.text_files(options.data, "", folder),
+        symbols=options.symbols,
+        encoding=options.encoding,
+        bpe_size=options.bpe_size,
+        train_fraction=options.split[0],
+        vocabulary=None if assets is None else vocabulary_from_assets(assets["vocabulary"]),
+    )
+    train, valid, test = split(corpus.ids, options.split, window=options.window)
+    streams = Streams(train, options.batch_size, options.window, options.seed, reset_probability=options.reset)
+    return Data(
+        train=streams,
+        held_out={
+            "valid": language.HeldOutText(valid, VALIDATION_STREAMS) if len(valid) else None,
+            "test": language.HeldOutText(test, 1) if len(test) else None,
+        },
+        assets={"vocabulary": corpus.vocabulary.to_assets()},
+        summary=corpus.summary,
+        digest=corpus.digest,
+    )
+
+
+def model(options: CharLMOptions, assets: Mapping[str, Any]) -> LanguageModel:
+    from unrolled.cells import registry
+    from unrolled.data.vocabulary import vocabulary_from_assets
+    from unrolled.models.language_model import LanguageModel
+
+    return LanguageModel(
+        registry.find(options.cell),
+        vocabulary_from_assets(assets["vocabulary"]).size,
+        options.embedding,
+        options.sizes,
+        dropout=options.dropout,
+        kernel=options.kernel,
+    )
+
+
+def settings(options: CharLMOptions) -> Settings:
+    budget = Budget(options.steps, options.epochs, options.minutes)
+    return Settings(
+        budget=Budget(minutes=5) if budget == Budget() else budget,
+        optimiser=options.optimiser,
+        rate=options.rate,
+        warmup_steps=options.warmup,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip,
+        dtype=automatic_dtype(options.device) if options.dtype == "auto" else options.dtype,
+        seed=options.seed,
+    )
+
+
+RECIPE = Recipe(
+    summary="A character model of any text: the main job",
+    source="Karpathy 2015, The Unreasonable Effectiveness of Recurrent Neural Networks",
+    Options=CharLMOptions,
+    data=data,
+    model=model,
+    metric=language.held_out_losses,
+    settings=settings,
+    sample=language.sample_text,
+    writing=language.writing,
+    target={"state carried": "<= 1.45", "from zero state": "<= 1.47"},
+)

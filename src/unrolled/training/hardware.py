@@ -1,0 +1,25 @@
+"""What the machine can do, as far as a recipe's defaults depend on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+#: CPU flags that mean products of bfloat16 in hardware (x86: AVX-512 BF16 or AMX; ARM: BF16).
+BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def cpu_flags() -> frozenset[str]:
+    """The first core's flags as Linux tells them; empty elsewhere."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return frozenset()
+    for line in info.read_text(errors="replace").splitlines():
+        if line.lower().startswith(("flags", "features")):
+            return frozenset(line.partition(":")[2].split())
+    return frozenset()
+
+
+def automatic_dtype(device: str) -> Literal["float32", "bfloat16"]:
+    """What `--dtype auto` means: bfloat16 products where they are fast, which a GPU and some CPUs make them."""
+    return "bfloat16" if device.startswith("cuda") or cpu_flags() & BFLOAT16_FLAGS else "float32"

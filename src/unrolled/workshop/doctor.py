@@ -1,0 +1,50 @@
+"""`doctor`: what this machine has, which kernel would run each cell, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from unrolled.figures import Table
+from unrolled.workshop.folder import versions
+from unrolled.workshop.messages import Message, Note, Shown
+
+
+@dataclass(frozen=True)
+class DoctorRequest:
+    """Say what this machine has, and which kernel runs which cell, and why not the others."""
+
+
+def doctor(request: DoctorRequest) -> Iterator[Message]:
+    """Versions, hardware, caches, and a table of cells by kernels."""
+    import importlib.util
+
+    import torch
+
+    from unrolled.cells import registry
+    from unrolled.cells.cell import state_like
+    from unrolled.data import named
+    from unrolled.kernels import choose
+    from unrolled.kernels.kernel import Pass
+    from unrolled.training.hardware import automatic_dtype
+    from unrolled.workshop.machine import describe
+
+    yield Note(", ".join(f"{name} {number}" for name, number in versions().items()))
+    machine = describe()
+    yield Note(", ".join(f"{name} {value}" for name, value in machine.items()))
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that torch can use"
+    yield Note(f"accelerator: {gpu}; --dtype auto is {automatic_dtype('cpu')} on this CPU")
+    bpe = "installed" if importlib.util.find_spec("tokenizers") else "not installed: pip install 'unrolled[bpe]'"
+    yield Note(f"extra bpe: {bpe}")
+    here = [one.name for one in named.catalogue() if named.is_here(one.name)]
+    yield Note(f"data sets here: {', '.join(here) or 'none'}; cache: {named.cache_folder()}")
+    rows = []
+    for name, cell in registry.built_in().items():
+        tried = cell(4, 4)
+        x = torch.zeros(2, 1, 4)
+        refusals = choose.explain([Pass(tried, x, state_like(tried, x))])
+        runs = next(kernel for kernel, reasons in refusals.items() if not reasons)
+        why = "; ".join(f"{kernel}: {', '.join(reasons)}" for kernel, reasons in refusals.items() if reasons)
+        rows.append((name, runs, why or "—"))
+    title = f"kernels, the fastest first: {', '.join(kernel.NAME for kernel in choose.KERNELS)}"
+    yield Shown(Table(title, ("cell", "kernel", "why not a faster one"), tuple(rows)))

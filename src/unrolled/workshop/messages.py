@@ -1,0 +1,94 @@
+"""What actions say besides the training events: typed, printed by no one here. `to_dict` is one JSON line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from unrolled.figures import Figure
+
+
+@dataclass(frozen=True)
+class Message:
+    KIND: ClassVar[str] = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"event": self.KIND, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Note(Message):
+    """One line for a person."""
+
+    KIND = "note"
+    text: str
+
+
+@dataclass(frozen=True)
+class Began(Message):
+    """A run has a folder and its data: training starts now."""
+
+    KIND = "began"
+    run: str
+    folder: str
+    recipe: str
+    summary: str
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What else might have come, and its log-probability in nats."""
+
+    text: str
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class Piece(Message):
+    """A piece of text as it is drawn; number counts the texts from 0."""
+
+    KIND = "piece"
+    text: str
+    number: int = 0
+    log_probability: float | None = None
+    alternatives: tuple[Alternative, ...] = ()
+
+
+@dataclass(frozen=True)
+class TextEnd(Message):
+    """Text `number` is complete. log_probability: of all that was drawn, in nats, under the model itself."""
+
+    KIND = "text-end"
+    number: int
+    symbols: int
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class Evaluated(Message):
+    """Figures of a run on a part of its data, and the bar that its recipe sets for each, as text."""
+
+    KIND = "evaluated"
+    run: str
+    part: str
+    figures: dict[str, float]
+    targets: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Shown(Message):
+    """A figure."""
+
+    KIND = "figure"
+    figure: Figure
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"event": self.KIND, "figure": self.figure.to_json()}
+
+
+@dataclass(frozen=True)
+class Next(Message):
+    """What to try next: commands, the most useful first."""
+
+    KIND = "next"
+    commands: tuple[str, ...]

@@ -1,0 +1,219 @@
+"""A loaded run: the model, its recipe and its verbs, from Python.
+
+run = unrolled.load("runs/book")
+run.sample("Once upon")
+run.evaluate()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+
+from unrolled.errors import CheckpointError, OptionError, RunError
+from unrolled.generation.settings import Sampling
+from unrolled.models.model import Model
+from unrolled.recipes import registry
+from unrolled.recipes.recipe import Data, Options, Recipe
+from unrolled.training.checkpoint import Checkpoints
+from unrolled.workshop import folder as folders
+from unrolled.workshop.folder import RunFolder
+from unrolled.workshop.messages import Piece
+from unrolled.workshop.options import from_plain, to_plain
+
+#: Prefix of the model's tensors in a checkpoint of training.
+MODEL_PREFIX = "model."
+
+
+def load(path: str | Path, cell: str = "") -> Run:
+    """The run in folder `path`, or the run of that name, or "tiny", which is part of the package.
+
+    cell: a run whose cell is code from elsewhere (package.module:Class) opens only when that cell is named here too:
+        merely opening a folder runs no code that the folder names.
+    """
+    return Run(folders.open_run(str(path), folders.runs_folder()), cell)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a run's files say, before any model is made."""
+
+    folder: RunFolder
+    recipe_name: str
+    recipe: Recipe
+    options: Options
+    assets: Mapping[str, Any]
+
+
+def read_folder(folder: RunFolder, cell: str = "") -> Opened:
+    """Recipe, options and assets of a run. RunError where they cannot be read, or name code that was not allowed."""
+    config = folder.model_config()
+    recipe = registry.find(config["recipe"])
+    options = from_plain(recipe, config["options"], str(folder.path / "config.json"))
+    if ":" in options.cell and options.cell != cell:
+        raise RunError(
+            f"{folder.path}: its cell is {options.cell}, code from outside this package, which opening a run does not "
+            f"import by itself; if you trust it, say --cell {options.cell}"
+        )
+    return Opened(folder, config["recipe"], recipe, options, config["assets"])
+
+
+class Run:
+    """One run, opened. The model is in evaluation mode, on the CPU."""
+
+    def __init__(self, folder: RunFolder, cell: str = "") -> None:
+        opened = read_folder(folder, cell)
+        self.folder = folder
+        self.recipe_name, self.recipe = opened.recipe_name, opened.recipe
+        self.options, self.assets = opened.options, opened.assets
+        self.model = self._load_model()
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def _load_model(self) -> Model:
+        # The weights drawn here are replaced at once; the caller's random state must not notice.
+        with torch.random.fork_rng(devices=[]):
+            model = self.recipe.model(self.options, self.assets)
+        load_weights(model, read_weights(self.folder), self.folder)
+        return model.eval()
+
+    @cached_property
+    def data(self) -> Data:
+        """The data that the run was trained on, read again. RunError where it has changed since."""
+        data = self.recipe.data(self.options, self.folder.path, self.assets)
+        check_digest(self.folder, data)
+        return data
+
+    def evaluate(self, part: str = "test") -> dict[str, float]:
+        """The recipe's figures on a part that was held out: "test" or "valid"."""
+        held_out = self.data.held_out
+        if held_out.get(part) is None:
+            parts = [name for name, value in held_out.items() if value is not None]
+            raise OptionError(
+                f"--part {part}: the recipe {self.recipe_name} holds out {', '.join(parts) or 'nothing'} in this run"
+            )
+        return self.recipe.metric(self.model, held_out[part])
+
+    def sample(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> str:
+        """A text that goes on from `prompt` (which is not part of it), of at most `length` symbols."""
+        pieces = self.stream(
+            prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, stop=stop, seed=seed
+        )
+        return "".join(piece.text for piece in pieces)
+
+    def stream(
+        self,
+        prompt: str = "",
+        length: int = 500,
+        *,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> Iterator[Piece]:
+        """As `sample`, piece by piece as it is drawn."""
+        from unrolled.workshop.sample import Writer
+
+        writer = Writer(self, Sampling(temperature, top_k, top_p, min_p), stop=stop)
+        return writer.write(prompt, length, seed)
+
+    def save_pretrained(self, path: str | Path) -> Path:
+        """The model alone, in folder `path`: config.json and model.safetensors, which `from_pretrained` opens."""
+        target = RunFolder(Path(path))
+        try:
+            target.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise folders.unwritable(error, target.path) from error
+        target.write_model_config(self.recipe_name, to_plain(self.options), self.assets)
+        write_weights(target, self.model)
+        return target.path
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, cell: str = "") -> Run:
+        """The model that `save_pretrained` put into folder `path`, or any run folder."""
+        return cls(folders.open_run(str(path), folders.runs_folder()), cell)
+
+
+def check_digest(folder: RunFolder, data: Data) -> None:
+    """RunError unless `data` is what the run was trained on."""
+    recorded = folder.config()["data"]["digest"]
+    if data.digest != recorded:
+        raise RunError(
+            f"{folder.path}: the data has changed since the run began (SHA-256 {data.digest[:12]}…, then "
+            f"{recorded[:12]}…); put the old data back, or train a new run from its weights: --from {folder.name}"
+        )
+
+
+def read_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    """The model's tensors: model.safetensors, or while training has not ended, the best or newest checkpoint's."""
+    file = folder.weights_file
+    if not file.exists():
+        checkpoints = Checkpoints(folder.checkpoints)
+        best = checkpoints.best() if folder.checkpoints.is_dir() else None
+        checkpoint = checkpoints.load(best) if best else checkpoints.latest() if folder.checkpoints.is_dir() else None
+        if checkpoint is None:
+            raise RunError(f"{folder.path}: nothing has been saved in it yet; train first, or `unrolled resume` it")
+        return model_tensors(checkpoint.tensors)
+    content = file.read_bytes()
+    if content[:2] == b"PK" or content[:1] == b"\x80":
+        raise CheckpointError(f"{file}: a pickle, renamed; pickles can run code and are never loaded")
+    try:
+        return load_tensors(content)
+    except SafetensorError as error:
+        raise CheckpointError(
+            f"{file}: truncated or not a safetensors file ({error}); delete it, and the run's checkpoints are used"
+        ) from error
+
+
+def model_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The model's own tensors out of those of a checkpoint."""
+    return {name[len(MODEL_PREFIX) :]: value for name, value in tensors.items() if name.startswith(MODEL_PREFIX)}
+
+
+def load_weights(model: Model, tensors: Mapping[str, torch.Tensor], folder: RunFolder) -> None:
+    """Put `tensors` into `model`; CheckpointError where a name, a shape or a number does not fit."""
+    wanted = model.state_dict()
+    if set(wanted) != set(tensors):
+        odd = sorted(set(wanted) ^ set(tensors))
+        raise CheckpointError(f"{folder.path}: weights of another model ({', '.join(odd[:3])} do not fit its config)")
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise CheckpointError(
+                f"{folder.path}: {name} is {tuple(tensor.shape)} and must be {tuple(wanted[name].shape)}: weights of "
+                "another model, or an edited config"
+            )
+        if not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{folder.path}: {name} holds NaN or infinity; use another run or checkpoint")
+    model.load_state_dict(tensors)
+
+
+def write_weights(folder: RunFolder, model: Model) -> None:
+    """model.safetensors, whole or not at all."""
+    from safetensors.torch import save
+
+    from unrolled.training import durable
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    durable.write(folder.weights_file, save(tensors, {"format": "pt"}))

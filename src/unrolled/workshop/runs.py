@@ -1,0 +1,208 @@
+"""`runs`: list them, show one, compare several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import tyro
+
+from unrolled.errors import OptionError
+from unrolled.figures import Curves, Series, Table
+from unrolled.workshop import folder as folders
+from unrolled.workshop.folder import RunFolder
+from unrolled.workshop.messages import Message, Note, Shown
+
+
+@dataclass(frozen=True)
+class RunsListRequest:
+    """List the runs, the newest first."""
+
+    runs: str = ""
+    """The folder of the runs."""
+
+
+@dataclass(frozen=True)
+class RunsShowRequest:
+    """Show one run: its options, its curves, its last sample."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """A run's name or folder. Empty: the newest run."""
+    svg: str = ""
+    """Write the curves to this file as well."""
+    runs: str = ""
+    """The folder of the runs."""
+
+
+@dataclass(frozen=True)
+class RunsCompareRequest:
+    """Compare runs: the options that differ, the figures side by side, the curves on one plot."""
+
+    names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN …")]
+    """Two runs or more."""
+    svg: str = ""
+    """Write the curves to this file as well."""
+    runs: str = ""
+    """The folder of the runs."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run's events say, at a glance."""
+
+    state: str
+    step: int
+    steps: int | None
+    loss: float | None
+    validated: dict[str, float]
+    minutes: float | None
+    evaluated: dict[str, float]
+
+
+def summarise(run: RunFolder) -> Summary:
+    """Read the run's events once."""
+    state, step, steps, loss, minutes = "started", 0, None, None, None
+    best: dict[str, float] = {}
+    for event in run.events():
+        step = event["step"]
+        match event["event"]:
+            case "planned":
+                steps = event["steps"]
+            case "updated":
+                state, loss = "training, or killed", event["loss"]
+            case "validated" if event["best"]:
+                best = event["figures"]
+            case "interrupted":
+                state = "interrupted"
+            case "finished":
+                state, minutes = "finished", event["minutes"]
+    evaluated = {}
+    for record in run.evaluations():
+        if record["part"] == "test":
+            evaluated = record["figures"]
+    return Summary(state, step, steps, loss, best, minutes, evaluated)
+
+
+def runs_list(request: RunsListRequest) -> Iterator[Message]:
+    """A table of all runs."""
+    where = folders.runs_folder(request.runs)
+    found = folders.all_runs(where)
+    if not found:
+        yield Note(f"{where}: no runs yet; `unrolled train` makes the first")
+        return
+    rows = []
+    for run in found:
+        summary = summarise(run)
+        rows.append(
+            (
+                run.name,
+                run.config()["recipe"],
+                summary.state,
+                f"{summary.step}/{summary.steps or '?'}",
+                _figures(summary.validated),
+                _figures(summary.evaluated),
+            )
+        )
+    columns = ("run", "recipe", "state", "steps", "best on the validation part", "on the test part")
+    yield Shown(Table(f"runs in {where}", columns, tuple(rows)))
+
+
+def runs_show(request: RunsShowRequest) -> Iterator[Message]:
+    """Options, figures, curves and the last sample of one run."""
+    run = folders.open_run(request.run, folders.runs_folder(request.runs))
+    config = run.config()
+    summary = summarise(run)
+    yield Note(f"{run.path}: {config['recipe']}, {summary.state} at step {summary.step} of {summary.steps or '?'}")
+    yield Note(config["data"]["summary"])
+    if "from" in config:
+        yield Note(f"fine-tuned from {config['from']}")
+    rows = tuple((f"--{name.replace('_', '-')}", _value(value)) for name, value in config["options"].items())
+    yield Shown(Table(f"options of {run.name}", ("option", "value"), rows))
+    for part, figures in (("validation, best", summary.validated), ("test", summary.evaluated)):
+        if figures:
+            yield Note(f"{part}: {_figures(figures)}")
+    if (curves := loss_curves([run])).series:
+        yield Shown(curves)
+        if request.svg:
+            yield _written(curves, request.svg)
+    texts = sorted(run.samples.glob("*.txt"))
+    if texts:
+        yield Note(f"{texts[-1].name}:")
+        yield Note(texts[-1].read_text(encoding="utf-8"))
+
+
+def runs_compare(request: RunsCompareRequest) -> Iterator[Message]:
+    """What differs between runs, in options and figures, and their curves."""
+    if len(request.names) < 2:
+        raise OptionError("runs compare: expected two runs or more; `unrolled runs` lists them")
+    where = folders.runs_folder(request.runs)
+    runs = [folders.open_run(name, where) for name in request.names]
+    configs = [run.config() for run in runs]
+    every = [{"recipe": config["recipe"], "from": config.get("from", ""), **config["options"]} for config in configs]
+    names = list(dict.fromkeys(name for options in every for name in options))
+    rows = []
+    for name in names:
+        values = [_value(options.get(name, "")) for options in every]
+        if len(set(values)) > 1:
+            rows.append((name, *values))
+    columns = ("", *(run.name for run in runs))
+    yield Shown(Table("options that differ", columns, tuple(rows)))
+    summaries = [summarise(run) for run in runs]
+    figures = [("state", *(one.state for one in summaries)), ("steps", *(str(one.step) for one in summaries))]
+    for title, pick in (("validation", "validated"), ("test", "evaluated")):
+        for name in dict.fromkeys(key for one in summaries for key in getattr(one, pick)):
+            row = [getattr(one, pick).get(name) for one in summaries]
+            figures.append((f"{title}: {name}", *("—" if value is None else f"{value:.4f}" for value in row)))
+    figures.append(("minutes", *("—" if one.minutes is None else f"{one.minutes:.1f}" for one in summaries)))
+    yield Shown(Table("figures", columns, tuple(figures)))
+    if (curves := loss_curves(runs)).series:
+        yield Shown(curves)
+        if request.svg:
+            yield _written(curves, request.svg)
+
+
+def loss_curves(runs: list[RunFolder]) -> Curves:
+    """Training loss, smoothed, and the first validation figure, against steps."""
+    series = []
+    for run in runs:
+        label = f"{run.name}: " if len(runs) > 1 else ""
+        smoothed, training, held_out = None, [], []
+        first = ""
+        for event in run.events():
+            if event["event"] == "updated":
+                loss = event["loss"]
+                smoothed = loss if smoothed is None else 0.98 * smoothed + 0.02 * loss
+                training.append((float(event["step"]), smoothed))
+            elif event["event"] == "validated" and event["figures"]:
+                first = first or next(iter(event["figures"]))
+                held_out.append((float(event["step"]), event["figures"][first]))
+        if training:
+            thinned = training[:: max(1, len(training) // 400)]
+            series.append(_series(f"{label}training, smoothed", thinned))
+        if held_out:
+            series.append(_series(f"{label}validation, {first}", held_out))
+    title = " and ".join(run.name for run in runs)
+    return Curves(title, tuple(series), "steps", "loss, nats")
+
+
+def _series(name: str, points: list[tuple[float, float]]) -> Series:
+    return Series(name, tuple(x for x, _ in points), tuple(y for _, y in points))
+
+
+def _written(curves: Curves, file: str) -> Note:
+    from pathlib import Path
+
+    from unrolled.training import durable
+    from unrolled.workshop.svg import to_svg
+
+    durable.write(Path(file), to_svg(curves).encode())
+    return Note(f"{file}: the curves as SVG")
+
+
+def _figures(figures: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items()) or "—"
+
+
+def _value(value: Any) -> str:
+    return " ".join(str(part) for part in value) if isinstance(value, list) else str(value)

@@ -1,0 +1,227 @@
+"""`sample`: texts from a run, streamed as they are drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from unrolled.errors import CheckpointError, OptionError
+from unrolled.generation.settings import Sampling
+from unrolled.workshop import folder as folders
+from unrolled.workshop.messages import Alternative, Message, Note, Piece, TextEnd
+
+if TYPE_CHECKING:
+    from unrolled.recipes.recipe import Decoder
+    from unrolled.workshop.run import Run
+
+#: Key of the settings in the metadata of a saved state.
+STATE_KEY = "unrolled-state"
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """Write a text with a trained model."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """A run's name or folder, or `tiny`, which is part of the package. Empty: the newest run, else tiny."""
+    prompt: str = ""
+    """What the text goes on from."""
+    length: int = 500
+    """Symbols to draw, at most."""
+    count: int = 1
+    """How many texts."""
+    sampling: tyro.conf.OmitArgPrefixes[Sampling] = field(default_factory=lambda: Sampling(temperature=0.8))
+    greedy: bool = False
+    """Always the likeliest symbol: the same as --temperature 0."""
+    beam: int = 0
+    """Search for the likeliest text with a beam this wide, instead of drawing; 0 draws."""
+    stop: tuple[str, ...] = ()
+    """Texts at which to stop; they are not printed."""
+    seed: int = 0
+    """Of the draws. Text 2 of --count uses seed + 1, and so on."""
+    log_probabilities: bool = False
+    """Show each symbol's log-probability, in nats, and what else might have come."""
+    save_state: str = ""
+    """A file in which to keep where the text stopped, so that it can be continued."""
+    continue_state: str = ""
+    """A file of --save-state: go on from there, to the symbols that would have come."""
+    cell: str = ""
+    """Allow this cell, package.module:Class, which the run names."""
+    runs: str = ""
+    """The folder of the runs."""
+
+    def __post_init__(self) -> None:
+        for name in ("length", "count"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"--{name} {getattr(self, name)}: expected 1 or more")
+        if self.beam < 0:
+            raise OptionError(f"--beam {self.beam}: expected 0 (draw) or a width of 1 or more")
+        if self.beam and (self.save_state or self.continue_state):
+            raise OptionError("--beam searches whole texts: it cannot save or continue a state")
+        if self.continue_state and self.prompt:
+            raise OptionError("--continue-state goes on from a saved place: it takes no --prompt")
+        if self.count > 1 and (self.save_state or self.continue_state):
+            raise OptionError("--save-state and --continue-state are for one text: leave --count out")
+
+
+def sample(request: SampleRequest) -> Iterator[Message]:
+    """The texts asked for, piece by piece."""
+    from unrolled.workshop.run import Run
+
+    run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
+    sampling = Sampling(0.0) if request.greedy else request.sampling
+    alternatives = 5 if request.log_probabilities else 0
+    writer = Writer(run, sampling, stop=request.stop, alternatives=alternatives)
+    if request.beam:
+        yield from writer.search(request.prompt, request.length, request.beam, request.count)
+        return
+    for number in range(request.count):
+        if request.continue_state:
+            pieces = writer.go_on(Path(request.continue_state), request.length)
+        else:
+            pieces = writer.write(request.prompt, request.length, request.seed + number, number)
+        symbols, total = 0, 0.0
+        for piece in pieces:
+            symbols += 1
+            total += piece.log_probability or 0.0
+            yield piece
+        yield TextEnd(number, symbols, total)
+    if request.save_state:
+        writer.save(Path(request.save_state))
+        yield Note(f"{request.save_state}: where the text stopped; go on with --continue-state {request.save_state}")
+
+
+class Writer:
+    """Draws texts from one run.
+
+    alternatives: how many of the likeliest symbols each piece tells.
+    """
+
+    def __init__(self, run: Run, sampling: Sampling, stop: Sequence[str] = (), alternatives: int = 0) -> None:
+        from unrolled.models.model import SteppedModel
+
+        if run.recipe.writing is None or not isinstance(run.model, SteppedModel):
+            raise OptionError(f"{run.folder.path}: a model of the recipe {run.recipe_name} does not write texts")
+        self.model = run.model
+        self.writing = run.recipe.writing(run.assets)
+        self.sampling = sampling
+        self.stop = tuple(stop)
+        self.alternatives = alternatives
+        self.generation: Any = None
+
+    def _read_prompt(self, prompt: str) -> Any:
+        import torch
+
+        device = next(self.model.parameters()).device
+        return torch.tensor(self.writing.encode(prompt), device=device)[:, None]
+
+    def write(self, prompt: str, length: int, seed: int, number: int = 0) -> Iterator[Piece]:
+        """Up to `length` symbols after `prompt`, as pieces of text."""
+        import torch
+
+        from unrolled.generation.sampling import generate
+
+        generator = torch.Generator(next(self.model.parameters()).device).manual_seed(seed)
+        self.generation = generate(
+            self.model.stepper(),
+            self.model.initial_state(1),
+            self._read_prompt(prompt),
+            self.sampling,
+            generator=generator,
+            alternatives=self.alternatives,
+        )
+        return self._pieces(length, number)
+
+    def _pieces(self, length: int, number: int = 0) -> Iterator[Piece]:
+        from unrolled.generation.stopping import StopTexts
+
+        stopping = StopTexts(self.stop)
+        decoder = self.writing.decoder()
+        for _ in range(length):
+            drawn = next(self.generation)
+            symbol = int(drawn.symbols[0])
+            log_probability = float(drawn.log_probabilities[0])
+            others = () if drawn.alternatives is None else self._alternatives(drawn.alternatives)
+            if symbol == self.writing.end:
+                yield Piece(stopping.rest(), number, log_probability, others)
+                return
+            yield Piece(stopping.feed(decoder.feed(symbol)), number, log_probability, others)
+            if stopping.found is not None:
+                return
+        if rest := stopping.rest():
+            yield Piece(rest, number)
+
+    def _alternatives(self, top: Any) -> tuple[Alternative, ...]:
+        pairs = zip(top.symbols[0].tolist(), top.log_probabilities[0].tolist(), strict=True)
+        return tuple(Alternative(self._name(symbol), log_probability) for symbol, log_probability in pairs)
+
+    def _name(self, symbol: int) -> str:
+        if symbol == self.writing.end:
+            return "(end)"
+        decoder: Decoder = self.writing.decoder()
+        return decoder.feed(symbol) or f"({symbol})"
+
+    def search(self, prompt: str, length: int, width: int, count: int) -> Iterator[Message]:
+        """The likeliest texts that a beam finds, best first."""
+        from unrolled.generation.beam import beam_search
+
+        found = beam_search(
+            self.model.stepper(),
+            self.model.initial_state(1),
+            self._read_prompt(prompt),
+            max(width, count),
+            length,
+            end=self.writing.end,
+        )
+        for number, hypothesis in enumerate(found[:count]):
+            decoder = self.writing.decoder()
+            text = "".join(decoder.feed(symbol) for symbol in hypothesis.symbols if symbol != self.writing.end)
+            yield Piece(text, number)
+            yield TextEnd(number, len(hypothesis.symbols), hypothesis.log_probability)
+
+    def save(self, file: Path) -> None:
+        """Keep where the last text stopped: model state, next logits and the generator."""
+        from safetensors.torch import save
+
+        from unrolled import states
+        from unrolled.training import durable
+
+        tensors = {
+            name: tensor.contiguous() for name, tensor in states.to_tensors(self.generation.continuation()).items()
+        }
+        durable.write(file, save(tensors, {STATE_KEY: json.dumps({"format": 1})}))
+
+    def go_on(self, file: Path, length: int) -> Iterator[Piece]:
+        """Go on from what `save` kept. CheckpointError where the file is not of this model."""
+        import torch
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        from unrolled import states
+        from unrolled.generation.sampling import Continuation, Generation
+
+        try:
+            tensors = load(file.read_bytes())
+        except OSError as error:
+            raise CheckpointError(f"{file}: {error.strerror}; it must be a file of --save-state") from error
+        except SafetensorError as error:
+            raise CheckpointError(f"{file}: truncated, or no file of --save-state ({error})") from error
+        like = Continuation(
+            torch.empty(1, self.model.vocabulary_size), self.model.initial_state(1), torch.empty(0, dtype=torch.uint8)
+        )
+        wanted = dict(states.leaves(like))
+        fits = set(wanted) == set(tensors) and all(
+            name == "random" or tensors[name].shape == leaf.shape for name, leaf in wanted.items()
+        )
+        if not fits:
+            raise CheckpointError(f"{file}: saved by another model; continue it with the run that saved it")
+        continuation = states.from_tensors(tensors, like)
+        self.generation = Generation.resume(
+            self.model.stepper(), continuation, self.sampling, alternatives=self.alternatives
+        )
+        return self._pieces(length)

@@ -1,0 +1,230 @@
+"""`train` and `resume`: from options to a run folder, and on from where it was left."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from unrolled.errors import OptionError, RunError, did_you_mean
+from unrolled.recipes import registry
+from unrolled.recipes.recipe import Data, Options, Recipe
+from unrolled.training.events import Event
+from unrolled.workshop import folder as folders
+from unrolled.workshop import session
+from unrolled.workshop.folder import RunFolder
+from unrolled.workshop.messages import Began, Message
+from unrolled.workshop.options import from_plain, to_plain, with_changes
+
+if TYPE_CHECKING:
+    from unrolled.models.model import Model
+    from unrolled.training.processes import Team
+    from unrolled.workshop.run import Run
+
+#: The text that is learnt when none is named is Python's own, and the run is called so.
+OWN_TEXT = "python"
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """Train a recipe, or a character model on any text."""
+
+    recipe: tyro.conf.Suppress[str] = "char-lm"
+    options: tyro.conf.OmitArgPrefixes[Options] = field(default_factory=Options)
+    name: str = ""
+    """The run's name; empty makes one from the recipe or the data."""
+    from_run: Annotated[str, tyro.conf.arg(name="from", metavar="RUN")] = ""
+    """Start from the weights of this run (fine-tuning), with its options where none are given."""
+    runs: str = ""
+    """The folder of the runs."""
+
+
+@dataclass(frozen=True)
+class ResumeRequest:
+    """Go on with a run that was stopped or killed, as if nothing had been."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """A run's name or folder. Empty: the newest run."""
+    cell: str = ""
+    """Allow this cell, package.module:Class, which the run names."""
+    runs: str = ""
+    """The folder of the runs."""
+
+
+def train(
+    word: str | Path = "",
+    *,
+    name: str = "",
+    from_run: str = "",
+    runs: str = "",
+    **options: Any,
+) -> Run:
+    """Train, and give back the run, opened.
+
+    word: a recipe's name, or a file or folder of text for char-lm; empty is Python's own library.
+    options: the recipe's, by their Python names: `minutes=5`, `sizes=(256, 256)`, `cell="gru"`.
+
+    Ctrl-C saves and ends the training; the run that was reached so far is given back.
+    """
+    recipe_name, data = read_word(str(word))
+    recipe = registry.find(recipe_name)
+    start = parent_options(from_run, runs, recipe_name) if from_run else recipe.Options()
+    changed = with_changes(start, {**({"data": data} if data else {}), **options})
+    request = TrainRequest(recipe_name, changed, name, from_run, runs)
+    folder = ""
+    for event in train_events(request, started=time.monotonic()):
+        if isinstance(event, Began):
+            folder = event.folder
+    from unrolled.workshop.run import load
+
+    return load(folder, cell=changed.cell)
+
+
+def train_events(request: TrainRequest, started: float | None = None) -> Iterator[Event | Message]:
+    """Train as asked: `Began`, the loop's events, the final sample, and what to try next.
+
+    started: on the clock of time.monotonic, what a budget in minutes counts from; None is the start of the process.
+    Under torchrun every process runs this; only the first writes and says anything.
+    """
+    started = session.process_start() if started is None else started
+    recipe, options = registry.find(request.recipe), request.options
+    with session.team_for(options) as team:
+        runs = folders.runs_folder(request.runs)
+        new: list[RunFolder] = []
+        try:
+            with team.together():
+                parent = _parent(request, runs) if request.from_run else None
+                if team.first:
+                    new.append(folders.create(runs, request.name, _suggestion(request)))
+            folder = _shared(team, new)
+            assets = parent.assets if parent else None
+            with team.together():
+                # The first process alone reads standard input and fills the cache; the others find both.
+                data = recipe.data(options, folder.path, assets) if team.first else None
+            with team.together():
+                data = data or recipe.data(options, folder.path, assets)
+                model = _new_model(recipe, options, data)
+                if parent is not None:
+                    from unrolled.workshop.run import load_weights
+
+                    load_weights(model, dict(parent.model.state_dict()), folder)
+                if team.first:
+                    _write_configs(folder, request, data, parent)
+        except BaseException:
+            # Nothing has been trained: leave no empty run behind.
+            for made in new:
+                shutil.rmtree(made.path, ignore_errors=True)
+            raise
+        yield from session.run(
+            session.Session(folder, request.recipe, recipe, options, data, model, team), started, resuming=False
+        )
+
+
+def resume(request: ResumeRequest) -> Iterator[Event | Message]:
+    """Go on where a run stopped; the rest is as if it had never been."""
+    from unrolled.workshop.run import check_digest, read_folder
+
+    started = session.process_start()
+    folder = folders.open_run(request.run, folders.runs_folder(request.runs))
+    if folder.weights_file.exists():
+        raise RunError(
+            f"{folder.path}: it is finished, its budget is used up. To go on from its weights: "
+            f"unrolled train {folder.model_config()['recipe']} --from {folder.name}"
+        )
+    opened = read_folder(folder, request.cell)
+    with session.team_for(opened.options) as team:
+        with team.together():
+            data = opened.recipe.data(opened.options, folder.path, opened.assets)
+            check_digest(folder, data)
+            model = _new_model(opened.recipe, opened.options, data)
+        work = session.Session(folder, opened.recipe_name, opened.recipe, opened.options, data, model, team)
+        yield from session.run(work, started, resuming=True)
+
+
+def _shared(team: Team, new: list[RunFolder]) -> RunFolder:
+    """The folder that the first process made, told to all."""
+    return RunFolder(Path(team.share(str(new[0].path.resolve()) if new else "")))
+
+
+def _suggestion(request: TrainRequest) -> str:
+    """A run's name, from what it learns."""
+    if request.recipe != "char-lm":
+        return request.recipe
+    if request.options.data == "-":
+        return "standard-input"
+    return Path(request.options.data).stem if request.options.data else OWN_TEXT
+
+
+def _parent(request: TrainRequest, runs: Path) -> Run:
+    """The run to fine-tune; its cell has been named by the options."""
+    from unrolled.workshop.run import Run
+
+    parent = Run(folders.open_run(request.from_run, runs), request.options.cell)
+    if parent.recipe_name != request.recipe:
+        raise OptionError(
+            f"--from {request.from_run}: a run of {parent.recipe_name} cannot start one of {request.recipe}"
+        )
+    return parent
+
+
+def _new_model(recipe: Recipe, options: Options, data: Data) -> Model:
+    import torch
+
+    torch.manual_seed(options.seed)
+    return recipe.model(options, data.assets).to(options.device)
+
+
+def _write_configs(folder: RunFolder, request: TrainRequest, data: Data, parent: Run | None) -> None:
+    plain = to_plain(request.options)
+    config: dict[str, Any] = {
+        "recipe": request.recipe,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "command": shlex.join(["unrolled", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "unrolled" else "",
+        "seed": request.options.seed,
+        "options": plain,
+        "data": {"summary": data.summary, "digest": data.digest},
+        "versions": folders.versions(),
+    }
+    if parent is not None:
+        config["from"] = str(parent.folder.path)
+    folder.write_model_config(request.recipe, plain, data.assets)
+    folder.write_config(config)
+
+
+def read_word(word: str) -> tuple[str, str]:
+    """(recipe, data) that `unrolled train WORD` means; OptionError with the nearest of both."""
+    from unrolled.data import named
+
+    known = registry.all_recipes()
+    if word in known:
+        return word, ""
+    if word in {"", "-"} or Path(word).exists():
+        return "char-lm", word
+    if named.is_known(word):
+        return "char-lm", word
+    here = [entry.name for entry in Path(word).parent.iterdir()] if Path(word).parent.is_dir() else []
+    near = did_you_mean(Path(word).name if "/" in word else word, [*known, *here, *named.names()])
+    raise OptionError(
+        f"{word}: no recipe, no data set, no file and no folder is called so.{near} "
+        "`unrolled recipes` lists the recipes"
+    )
+
+
+def parent_options(from_run: str, runs: str, recipe_name: str) -> Options:
+    """The options of the run that is fine-tuned, without its budget."""
+    parent = folders.open_run(from_run, folders.runs_folder(runs))
+    config = parent.model_config()
+    if config["recipe"] != recipe_name:
+        raise OptionError(
+            f"--from {from_run}: it is a run of {config['recipe']}, and cannot start one of {recipe_name}; "
+            f"unrolled train {config['recipe']} --from {from_run}"
+        )
+    options = from_plain(registry.find(recipe_name), config["options"], str(parent.path / "config.json"))
+    return replace(options, steps=None, epochs=None, minutes=None)
