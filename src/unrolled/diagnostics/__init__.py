@@ -1,0 +1,1 @@
+"""Looking inside models: each diagnostic takes a model and gives figures."""

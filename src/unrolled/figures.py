@@ -1,0 +1,239 @@
+"""What diagnostics and records return to be looked at, as plain data: no torch, no NumPy, no colours.
+
+Each kind is drawn once for the terminal, once as SVG and once in the browser; whoever makes a figure draws nothing.
+
+    data = figure.to_json()          plain JSON data, with the kind and a format version in it
+    figure = from_json(data)         the same figure again
+
+A number may be NaN (nothing is known there) or infinite; JSON has neither, and holds them as the words "NaN",
+"Infinity" and "-Infinity" (in a table, where a word may stand as well, as {"number": "NaN"} and so on).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from unrolled.errors import DataError, ShapeError
+
+#: Raised by one whenever a reader of the format before could not read what is written now.
+FORMAT = 1
+
+Cell = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing to look at. title: one line, what it shows."""
+
+    KIND: ClassVar[str] = ""
+    title: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON data: numbers, strings, lists and dictionaries."""
+        content = {field.name: _to_plain(getattr(self, field.name)) for field in fields(self)}
+        return {"figure": self.KIND, "format": FORMAT, **content}
+
+
+@dataclass(frozen=True)
+class Series:
+    """A named line: the points (x, y), in the order in which they are joined."""
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.x) != len(self.y):
+            raise ShapeError(f"series {self.name!r} must have as many y as x; {len(self.x)} x and {len(self.y)} y came")
+
+
+@dataclass(frozen=True)
+class Curves(Figure):
+    """Lines over one pair of axes. Labels name quantity and unit: "loss, nats per character".
+
+    x_log, y_log: whether an axis is logarithmic; points that are not above zero are then left out.
+    """
+
+    KIND = "curves"
+    series: tuple[Series, ...]
+    x_label: str
+    y_label: str
+    x_log: bool = False
+    y_log: bool = False
+
+
+@dataclass(frozen=True)
+class HeatMap(Figure):
+    """Numbers in rows and columns, first row on top. value_label names quantity and unit of the numbers."""
+
+    KIND = "heat-map"
+    values: tuple[tuple[float, ...], ...]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    value_label: str
+
+    def __post_init__(self) -> None:
+        if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
+            raise ShapeError(
+                f"heat map {self.title!r} must have {len(self.rows)} rows of {len(self.columns)} values, as its labels "
+                f"say; rows of {sorted({len(row) for row in self.values})}, {len(self.values)} in number, came"
+            )
+
+
+@dataclass(frozen=True)
+class ColouredText(Figure):
+    """A text in pieces, each with a number.
+
+    tokens: put together they are the text. values: one each; NaN where there is none.
+    scale: (low, high), the numbers at the ends of the colours; what lies beyond takes the end's.
+    value_label: quantity and unit of the numbers.
+    """
+
+    KIND = "coloured-text"
+    tokens: tuple[str, ...]
+    values: tuple[float, ...]
+    scale: tuple[float, float]
+    value_label: str
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.values):
+            raise ShapeError(f"each token has one value; {len(self.tokens)} tokens and {len(self.values)} values came")
+        if not -math.inf < self.scale[0] < self.scale[1] < math.inf:
+            raise ShapeError(f"a scale goes from one number up to a higher one; {self.scale} came")
+
+
+@dataclass(frozen=True)
+class Table(Figure):
+    """Rows under named columns; a cell is text, a number, or None where there is nothing."""
+
+    KIND = "table"
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ShapeError(
+                    f"row {number} of table {self.title!r} must have {len(self.columns)} cells; {len(row)} came"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        # A cell may be the text "NaN", so that the number has to look different here.
+        rows = [[cell if _is_plain(cell) else {"number": _to_plain(cell)} for cell in row] for row in self.rows]
+        return {**super().to_json(), "rows": rows}
+
+
+KINDS: dict[str, type[Figure]] = {kind.KIND: kind for kind in (Curves, HeatMap, ColouredText, Table)}
+
+
+def from_json(data: Mapping[str, Any]) -> Figure:
+    """The figure that `to_json` wrote. DataError where the data is not one, or from a later version."""
+    kind, version = data.get("figure"), data.get("format")
+    if kind not in KINDS:
+        raise DataError(f"a figure is one of {', '.join(KINDS)}; {kind!r} came")
+    if version != FORMAT:
+        raise DataError(
+            f"figures of format {FORMAT} can be read; this one has format {version!r}. "
+            "It was written by another version of Unrolled: update this one"
+        )
+    wanted = {field.name for field in fields(KINDS[kind])}
+    content = {name: value for name, value in data.items() if name not in ("figure", "format")}
+    if set(content) != wanted:
+        raise DataError(f"a {kind} has the fields {sorted(wanted)}; {sorted(content)} came")
+    try:
+        return _BUILD[kind](content)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise DataError(f"a {kind} was expected; its content cannot be read: {error}") from error
+
+
+def _is_plain(cell: Cell) -> bool:
+    return not isinstance(cell, float) or math.isfinite(cell)
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Series):
+        return {"name": value.name, "x": _to_plain(value.x), "y": _to_plain(value.y)}
+    if isinstance(value, tuple):
+        return [_to_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected; {value!r} came")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"true or false was expected; {value!r} came")
+    return value
+
+
+def _strings(values: Any) -> tuple[str, ...]:
+    return tuple(_string(value) for value in values)
+
+
+def _floats(values: Any) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, dict):
+        return float(value["number"])
+    if not isinstance(value, Cell):
+        raise TypeError(f"a cell is text, a number or nothing; {value!r} came")
+    return value
+
+
+def _build_curves(content: dict[str, Any]) -> Curves:
+    return Curves(
+        _string(content["title"]),
+        tuple(Series(_string(s["name"]), _floats(s["x"]), _floats(s["y"])) for s in content["series"]),
+        _string(content["x_label"]),
+        _string(content["y_label"]),
+        _flag(content["x_log"]),
+        _flag(content["y_log"]),
+    )
+
+
+def _build_heat_map(content: dict[str, Any]) -> HeatMap:
+    return HeatMap(
+        _string(content["title"]),
+        tuple(_floats(row) for row in content["values"]),
+        _strings(content["rows"]),
+        _strings(content["columns"]),
+        _string(content["value_label"]),
+    )
+
+
+def _build_coloured_text(content: dict[str, Any]) -> ColouredText:
+    low, high = _floats(content["scale"])
+    return ColouredText(
+        _string(content["title"]),
+        _strings(content["tokens"]),
+        _floats(content["values"]),
+        (low, high),
+        _string(content["value_label"]),
+    )
+
+
+def _build_table(content: dict[str, Any]) -> Table:
+    return Table(
+        _string(content["title"]),
+        _strings(content["columns"]),
+        tuple(tuple(_cell(value) for value in row) for row in content["rows"]),
+    )
+
+
+_BUILD = {
+    Curves.KIND: _build_curves,
+    HeatMap.KIND: _build_heat_map,
+    ColouredText.KIND: _build_coloured_text,
+    Table.KIND: _build_table,
+}

@@ -1,0 +1,118 @@
+"""Axes and colour scales: which ticks, and where a value lies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from unrolled.figures import HeatMap
+from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL
+
+#: Whatever a rendering asks for, more ticks than this are never made.
+MOST_TICKS = 12
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From `low` to `high`, with the values that get a tick and what is written there."""
+
+    low: float
+    high: float
+    log: bool
+    ticks: tuple[tuple[float, str], ...]
+
+    def place(self, value: float) -> float:
+        """0 at `low`, 1 at `high`; NaN where the value has no place on this axis."""
+        if not math.isfinite(value) or (self.log and value <= 0):
+            return math.nan
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = math.log10(value), math.log10(low), math.log10(high)
+        return (value - low) / (high - low)
+
+
+def axis(values: Iterable[float], *, log: bool, ticks: int, tight: bool = False) -> Axis | None:
+    """An axis that holds all `values` with about `ticks` ticks; None where no value has a place on it.
+
+    tight: the axis ends at the values (as time does); else at the ticks beyond them.
+    """
+    held = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+    if not held:
+        return None
+    low, high = min(held), max(held)
+    return _log_axis(low, high, tight) if log else _linear_axis(low, high, ticks, tight)
+
+
+def _linear_axis(low: float, high: float, ticks: int, tight: bool) -> Axis:
+    # Values that are all alike, or that float64 cannot part into steps, get some room.
+    least = 1e-9 * max(abs(low), abs(high), 1e-300)
+    if high - low < least or not math.isfinite(high - low):
+        room = abs(high) / 2 or 1.0
+        low, high = max(low - room, -1e308), min(high + room, 1e308)
+        if not math.isfinite(high - low):
+            low, high = low / 4, high / 4
+    step = _step((high - low) / max(ticks, 1))
+    if not tight:
+        low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    marks = [i * step for i in range(first, min(last, first + MOST_TICKS) + 1)]
+    return Axis(low, high, False, tuple((mark, _tick(mark, step)) for mark in marks))
+
+
+def _step(rough: float) -> float:
+    """1, 2 or 5 times a power of ten, at least `rough`."""
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next((m * power for m in (1, 2, 5) if m * power >= rough * (1 - 1e-9)), 10 * power)
+
+
+def _tick(value: float, step: float) -> str:
+    """As many digits as the step has."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e7 or step < 1e-5:
+        return f"{value:.4g}".replace("-", "−", 1) if value < 0 else f"{value:.4g}"
+    return f"{value:,.{max(0, -math.floor(math.log10(step)))}f}".replace("-", "−", 1)
+
+
+def _log_axis(low: float, high: float, tight: bool) -> Axis:
+    if high / low < 1 + 1e-9:
+        low, high = low / 2, high * 2
+    decades = math.log10(high / low)
+    # Few decades need marks between them; many need some left out.
+    between = (1, 2, 5) if decades < 3 else (1,)
+    every = max(1, math.ceil(decades / 8))
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    marks = [m * 10.0**e for e in range(first, last + 1) if (e - first) % every == 0 for m in between]
+    if not tight:
+        low = max((m for m in marks if m <= low * (1 + 1e-9)), default=low)
+        high = min((m for m in marks if m >= high * (1 - 1e-9)), default=high)
+    kept = [m for m in marks if low * (1 - 1e-9) <= m <= high * (1 + 1e-9)]
+    return Axis(low, high, True, tuple((m, f"{m:g}") for m in kept))
+
+
+@dataclass(frozen=True)
+class ColourScale:
+    """Colours from `low` to `high`."""
+
+    low: float
+    high: float
+    colours: tuple[str, ...]
+
+    def share(self, value: float) -> float:
+        """0 at `low`, 1 at `high`; NaN for NaN."""
+        if math.isinf(value):
+            return 1.0 if value > 0 else 0.0
+        return (value - self.low) / (self.high - self.low)
+
+
+def heat_scale(figure: HeatMap) -> ColourScale:
+    """From the lowest value to the highest; about zero, where there are values on both sides of it."""
+    held = [v for row in figure.values for v in row if math.isfinite(v)]
+    low, high = min(held, default=0.0), max(held, default=1.0)
+    if low < 0 < high:
+        reach = max(-low, high)
+        return ColourScale(-reach, reach, DIVERGING)
+    if low == high:
+        high = low + (abs(low) or 1.0)
+    return ColourScale(low, high, SEQUENTIAL)

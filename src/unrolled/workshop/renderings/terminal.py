@@ -1,0 +1,201 @@
+"""Figures in a terminal: `to_terminal(figure)` gives something that rich prints, as wide as there is room."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich import box
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Table
+from unrolled.workshop.renderings.braille import Canvas
+from unrolled.workshop.renderings.palette import INK, TERMINAL_HIGHLIGHT, TERMINAL_LINES, mix
+from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, heat_scale
+from unrolled.workshop.renderings.words import cell, short_number, shorten, visible
+
+TITLE = "bold"
+QUIET = "dim"
+#: Rows of a plot.
+PLOT_ROWS = 14
+WIDEST = 120
+#: Below this share of a scale a word is not coloured.
+FAINT = 0.15
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def to_terminal(figure: Figure) -> RenderableType:
+    """The figure for a rich console. Without colours (a pipe, a file) the words and numbers of it still stand."""
+    return _SHOW[figure.KIND](figure)
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The last values as bars, `width` at most, each the mean of as many values as are needed; a space for NaN."""
+    if not values or width < 1:
+        return ""
+    per_bar = math.ceil(len(values) / width)
+    # Counted from the end, so that a bar once full does not change when more values come.
+    starts = range(len(values) % per_bar or per_bar, len(values) + 1, per_bar)
+    bars = [_mean(values[max(0, end - per_bar) : end]) for end in starts]
+    held = [bar for bar in bars if not math.isnan(bar)]
+    low, high = min(held, default=0.0), max(held, default=0.0)
+    reach = (high - low) or 1.0
+    return "".join(" " if math.isnan(bar) else _BARS[round((bar - low) / reach * 7)] for bar in bars)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Of what is finite; NaN where nothing is."""
+    held = [value for value in values if math.isfinite(value)]
+    return math.fsum(held) / len(held) if held else math.nan
+
+
+def _title(figure: Figure) -> Text:
+    return Text(visible(figure.title), TITLE)
+
+
+# Curves
+
+
+@dataclass(frozen=True)
+class _Plot:
+    figure: Curves
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        figure, width = self.figure, min(options.max_width, WIDEST)
+        yield _title(figure)
+        across = axis((x for s in figure.series for x in s.x), log=figure.x_log, ticks=5, tight=True)
+        up = axis((y for s in figure.series for y in s.y), log=figure.y_log, ticks=4)
+        yield Text(visible(figure.y_label), QUIET)
+        if across is None or up is None:
+            yield Text("no data yet", QUIET)
+            return
+        marks = {round((1 - up.place(value)) * (PLOT_ROWS - 1)): written for value, written in up.ticks}
+        margin = max(map(len, marks.values()), default=0)
+        canvas = Canvas(max(width - margin - 2, 8), PLOT_ROWS)
+        for number, series in enumerate(figure.series):
+            points = zip(series.x, series.y, strict=True)
+            canvas.line([(across.place(x), up.place(y)) for x, y in points], number)
+        for i in range(PLOT_ROWS):
+            line = Text(f"{marks.get(i, ''):>{margin}} ", QUIET)
+            line.append("┤" if i in marks else "│", QUIET)
+            for character, owner in canvas.row(i):
+                line.append(character, "" if owner is None else _line_colour(owner))
+            yield line
+        yield Text(f"{'':{margin}} └{'─' * canvas.columns}", QUIET)
+        yield Text(" " * (margin + 2) + _marks_below(across, canvas.columns), QUIET)
+        yield Text(visible(figure.x_label).rjust(margin + 2 + canvas.columns), QUIET)
+        if len(figure.series) > 1:
+            key = Text()
+            for number, series in enumerate(figure.series):
+                key.append("━━ ", _line_colour(number)).append(visible(series.name) + "   ")
+            yield key
+
+
+def _line_colour(number: int) -> str:
+    return TERMINAL_LINES[number % len(TERMINAL_LINES)]
+
+
+def _marks_below(across: Axis, columns: int) -> str:
+    """What is written at the ticks, each under its place, leaving out those that would touch the one before."""
+    line = ""
+    for value, written in across.ticks:
+        start = round(across.place(value) * (columns - 1)) - len(written) // 2
+        start = min(max(start, 0), columns - len(written))
+        if start >= len(line) + bool(line):
+            line = line.ljust(start) + written
+    return line
+
+
+# Heat map
+
+
+@dataclass(frozen=True)
+class _Heat:
+    figure: HeatMap
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        figure, width = self.figure, min(options.max_width, WIDEST)
+        scale = heat_scale(figure)
+        rows = [shorten(visible(row), 18) for row in figure.rows]
+        columns = [visible(column) for column in figure.columns]
+        margin = max(map(cell_len, rows), default=0)
+        room = max(width - margin - 1, 1)
+        # Where there is no room for every column, neighbours share a cell.
+        share = math.ceil(max(len(columns), 1) / room)
+        shown = math.ceil(len(columns) / share)
+        each = max(1, min(room // max(shown, 1), max(map(cell_len, columns), default=1) + 1, 7))
+        yield _title(figure)
+        yield Text(" " * (margin + 1) + _heads(columns, each, each * shown), QUIET)
+        for name, values in zip(rows, figure.values, strict=True):
+            line = Text(" " * (margin - cell_len(name)) + name + " ", QUIET)
+            for j in range(shown):
+                value = _mean(values[j * share : (j + 1) * share]) if share > 1 else values[j]
+                line.append(" " * each, f"on {mix(scale.colours, scale.share(value))}")
+            yield line
+        yield _legend(figure.value_label, scale)
+        if share > 1:
+            yield Text(f"each cell is the mean of {share} columns", QUIET)
+
+
+def _heads(columns: Sequence[str], each: int, width: int) -> str:
+    """The columns' names over their cells; where they have no room, the first and the last."""
+    if max(map(cell_len, columns), default=0) <= max(each - 1, 1) and len(columns) * each == width:
+        return "".join(set_cell_size(column, each) for column in columns)
+    room = max((width - 3) // 2, 1)
+    first, last = shorten(columns[0], room), shorten(columns[-1], room)
+    return first + " " * (width - cell_len(first) - cell_len(last)) + last
+
+
+def _legend(label: str, scale: ColourScale) -> Text:
+    line = Text(f"{short_number(scale.low)} ", QUIET)
+    for i in range(16):
+        line.append(" ", f"on {mix(scale.colours, i / 15)}")
+    return line.append(f" {short_number(scale.high)}  {visible(label)}", QUIET)
+
+
+# Coloured text
+
+
+def _coloured_text(figure: ColouredText) -> RenderableType:
+    scale = ColourScale(*figure.scale, TERMINAL_HIGHLIGHT)
+    text = Text()
+    for token, value in zip(figure.tokens, figure.values, strict=True):
+        share = scale.share(value)
+        # What did not surprise keeps the terminal's own colours.
+        style = "" if math.isnan(share) or share < FAINT else f"{INK} on {mix(scale.colours, share)}"
+        parts = token.split("\n")
+        for i, part in enumerate(parts):
+            ends_line = i < len(parts) - 1
+            text.append(visible(part) + ("⏎" if ends_line and style else ""), style)
+            if ends_line:
+                text.append("\n")
+    text.rstrip()
+    return Group(_title(figure), text, _legend(figure.value_label, scale))
+
+
+# Table
+
+
+def _table(figure: Table) -> RenderableType:
+    table = RichTable(box=box.SIMPLE_HEAD, title=_title(figure), title_justify="left", pad_edge=False, show_edge=False)
+    for j, column in enumerate(figure.columns):
+        held = [row[j] for row in figure.rows if row[j] is not None]
+        numeric = bool(held) and not any(isinstance(content, str) for content in held)
+        # Text objects: nothing in a cell is taken for markup.
+        table.add_column(Text(visible(column)), justify="right" if numeric else "left", header_style=QUIET)
+    for row in figure.rows:
+        table.add_row(*(Text(cell(content)) for content in row))
+    return table
+
+
+_SHOW: dict[str, Callable[[Any], RenderableType]] = {
+    Curves.KIND: _Plot,
+    HeatMap.KIND: _Heat,
+    ColouredText.KIND: _coloured_text,
+    Table.KIND: _table,
+}
