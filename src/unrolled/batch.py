@@ -52,12 +52,14 @@ class Batch:
             raise KeyError(f"the batch has the fields {sorted(self.fields)}, not {name!r}") from None
 
     def tensor(self, name: str) -> Tensor:
+        """The plain field `name`. KeyError where there is none, TypeError where it is ragged."""
         value = self[name]
         if isinstance(value, Ragged):
             raise TypeError(f"field {name!r} is ragged: read it with .ragged({name!r})")
         return value
 
     def ragged(self, name: str) -> Ragged:
+        """The ragged field `name`. KeyError where there is none, TypeError where it is plain."""
         value = self[name]
         if not isinstance(value, Ragged):
             raise TypeError(f"field {name!r} is a plain tensor: read it with .tensor({name!r})")

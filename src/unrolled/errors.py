@@ -9,7 +9,8 @@
     │   └── RunError           a run folder that is missing, taken, unwritable or outside its place
     ├── ShapeError             a tensor of another shape, type or device than the part documents
     ├── KernelError            a kernel asked for by name cannot serve the case, and says why
-    └── TrainingError          training cannot go on: every way back has been tried
+    ├── TrainingError          training cannot go on: every way back has been tried
+    └── ContractError          a cell or a kernel of someone's own breaks the contract that it is written to
 
 Each says what was expected, what came, and what to do next.
 """
@@ -27,39 +28,45 @@ class UnrolledError(Exception):
 
 
 class UserError(UnrolledError):
+    """A mistake that its maker can mend: a face prints the one line, without a traceback."""
+
     exit_code = 2
 
 
 class OptionError(UserError):
-    pass
+    """An option or a value out of range, or a name that nothing has."""
 
 
 class DataError(UserError):
-    pass
+    """A file or a text that cannot be used; names the file and the place in it."""
 
 
 class PromptError(UserError):
-    pass
+    """A prompt that the model cannot read."""
 
 
 class CheckpointError(UserError):
-    pass
+    """A checkpoint that is truncated, edited, from another model, or not a checkpoint."""
 
 
 class RunError(UserError):
-    pass
+    """A run folder that is missing, taken, unwritable, or outside its place."""
 
 
 class ShapeError(UnrolledError, ValueError):
-    pass
+    """A tensor of another shape, type or device than the part documents."""
 
 
 class KernelError(UnrolledError):
-    pass
+    """A kernel asked for by name cannot serve the case; says why."""
 
 
 class TrainingError(UnrolledError):
-    pass
+    """Training cannot go on: every way back has been tried."""
+
+
+class ContractError(UnrolledError, AssertionError):
+    """A cell or a kernel breaks its contract; says which clause, and by how much (see unrolled.contracts)."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -15,6 +15,9 @@ from torch import Tensor
 State = Any  # a Tensor, or a (named) tuple of States; typed by the part that owns it
 
 
+_DIFFERENT = "states of one form were expected; one has the leaves {}, another {}"
+
+
 def _rebuild(like: tuple, parts: list) -> tuple:
     return type(like)(*parts) if hasattr(like, "_fields") else tuple(parts)
 
@@ -24,8 +27,11 @@ def map_state(function: Callable[..., Any], state: State, *others: State) -> Sta
     if isinstance(state, tuple):
         for other in others:
             if not isinstance(other, tuple) or len(other) != len(state):
-                raise ValueError(f"states of different form: {names(state)} and {names(other)}")
+                raise ValueError(_DIFFERENT.format(names(state), names(other)))
         return _rebuild(state, [map_state(function, *parts) for parts in zip(state, *others, strict=True)])
+    for other in others:
+        if isinstance(other, tuple):
+            raise ValueError(_DIFFERENT.format(names(state), names(other)))
     return function(state, *others)
 
 
@@ -40,6 +46,7 @@ def leaves(state: State, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def names(state: State) -> list[str]:
+    """The names of the leaves, in order."""
     return [name for name, _ in leaves(state)]
 
 
@@ -73,14 +80,33 @@ def where(condition: Tensor, yes: State, no: State) -> State:
 
 
 def to_tensors(state: State) -> dict[str, Tensor]:
-    """Named tensors, for a file. `from_tensors` takes them back."""
-    return dict(leaves(state))
+    """Named tensors, for a file; `from_tensors` takes them back.
+
+    A complex leaf is stored as real numbers with a last axis of (real, imaginary): file formats know no complex128.
+    """
+    return {name: torch.view_as_real(leaf) if leaf.is_complex() else leaf for name, leaf in leaves(state)}
 
 
 def from_tensors(tensors: dict[str, Tensor], like: State) -> State:
-    """The state of the same form as `like` whose leaves are read from `tensors` by name."""
+    """The state of the same form as `like` whose leaves are read from `tensors` by name, onto the devices of `like`.
+
+    Raises ValueError where a leaf is missing, or of another type, or for another part (the number of rows is free).
+    """
     missing = [name for name in names(like) if name not in tensors]
     if missing:
         raise ValueError(f"a state with the leaves {names(like)} was expected; {missing} are missing")
-    ordered = iter([tensors[name] for name in names(like)])
-    return map_state(lambda leaf: next(ordered).to(device=leaf.device), like)
+    named = leaves(like)
+
+    def read(leaf: Tensor) -> Tensor:
+        name, _ = next(named)
+        stored = tensors[name]
+        if leaf.is_complex():
+            stored = torch.view_as_complex(stored.contiguous())
+        if stored.dtype != leaf.dtype or stored.shape[1:] != leaf.shape[1:]:
+            raise ValueError(
+                f"state leaf {name!r} must be {leaf.dtype} (rows, {', '.join(map(str, leaf.shape[1:]))}); "
+                f"{stored.dtype} {tuple(stored.shape)} came"
+            )
+        return stored.to(device=leaf.device)
+
+    return map_state(read, like)

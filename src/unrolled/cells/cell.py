@@ -8,6 +8,9 @@ that is (`recur`), so that kernels may fuse it. Letters, here and in every cell:
     x (T, B, F) input,  u what `project` makes of it,  h (B, H) hidden state
     U (G·H, F) input weights,  W (G·H, H) recurrent weights,  b (G·H) bias
     σ logistic sigmoid,  ∘ element-wise product
+
+A cell over a grid has places (rows, columns) between batch and features, in input, output and state alike:
+x (T, B, rows, columns, F). Features are always the last axis. `unrolled.contracts.cell` checks all that is said here.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ from unrolled.states import State
 
 
 class Step(NamedTuple):
-    """What one step gives: output (B, output_size), the new state, and the gates by name, each (B, ...)."""
+    """What one step gives: output (B, output_size), the new state, and the gates by name, each (B, ...).
+
+    The gates hold whatever a person may want to look at, all that `Cell.GATES` names among them.
+    """
 
     output: Tensor
     state: State
@@ -58,6 +64,11 @@ class Cell(nn.Module, ABC):
         """Features of the output, H unless a cell says otherwise."""
         return self.hidden_size
 
+    @property
+    def condition_size(self) -> int:
+        """C, features of the vector (B, C) that the cell must be given beside x; 0 where it takes none."""
+        return 0
+
     @abstractmethod
     def prepare(self) -> Any:
         """The weights as the steps use them, made once per sequence: packing, exponentials, constraints."""
@@ -66,16 +77,26 @@ class Cell(nn.Module, ABC):
     def project(self, x: Tensor, weights: Any, condition: Tensor | None = None) -> Any:
         """All work that needs no state, for all T at once: x (T, B, F), condition (B, C) → u.
 
-        u is a tensor, or a tuple of tensors, with time first in each.
+        x may also be whole numbers (T, B), for a one-hot input of F symbols: `project_input` takes both.
+        u is a tensor, or a tuple of tensors, with time first in each. What is made of one time must not depend on
+        the others: a closed loop calls with T = 1.
         """
 
     @abstractmethod
     def initial_state(self, shape: Sequence[int], device: torch.device, dtype: torch.dtype) -> State:
-        """The state before the first step, zeros unless the cell says otherwise; shape is (B,) or (B, rows, columns)."""
+        """The state before the first step, zeros unless the cell says otherwise.
+
+        shape is (B,), or (B, rows, columns) over a grid. dtype is a real type, that of the weights: a complex leaf
+        takes `dtype.to_complex()`, and a counter stays whole. Every leaf has the batch first, even where all rows are
+        alike.
+        """
 
     @abstractmethod
     def step(self, u_t: Any, state: State, weights: Any) -> Step:
-        """One step: what `project` made for this time, and the state, give output, new state and gates."""
+        """One step: what `project` made for this time, and the state, give output, new state and gates.
+
+        The new state has the form of the old one: the same leaves, shapes and types.
+        """
 
     def extra_repr(self) -> str:
         return f"{self.input_size}, {self.hidden_size}"
@@ -122,10 +143,15 @@ class DiagonalCell(Cell):
         return Step(self.readout(h, u_t), h, {})
 
 
+def is_symbols(x: Tensor) -> bool:
+    """Whether x is whole numbers (T, B), which stand for one-hot vectors."""
+    return not x.is_floating_point() and not x.is_complex()
+
+
 def project_input(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
     """U x + b for all times: x (T, B, F) → (T, B, G·H); whole-number x (T, B) is a one-hot input, looked up."""
-    if not x.is_floating_point():
-        u = F.embedding(x, U.t())
+    if is_symbols(x):
+        u = F.embedding(x.long(), U.t())
         return u if b is None else u + b
     return F.linear(x, U, b)
 
@@ -145,10 +171,14 @@ def fill_input_(weight: Tensor, blocks: int) -> None:
 
 
 def state_like(cell: Cell, x: Tensor) -> State:
-    """The initial state of `cell` for a sequence x (T, B, ...), on its device, in the dtype of the cell's weights."""
-    weight = next(cell.parameters(), x)
-    dtype = weight.dtype if weight.is_floating_point() or weight.is_complex() else torch.get_default_dtype()
-    return cell.initial_state((x.shape[1],), x.device, dtype)
+    """The initial state of `cell` for a sequence x (T, B, ..., F), or symbols (T, B), on its device.
+
+    Its dtype is that of the cell's weights; where the cell has none, that of x.
+    """
+    weight = next((p for p in cell.parameters() if not is_symbols(p)), x)
+    dtype = torch.get_default_dtype() if is_symbols(weight) else weight.dtype.to_real()
+    shape = x.shape[1:] if is_symbols(x) else x.shape[1:-1]
+    return cell.initial_state(shape, x.device, dtype)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -156,17 +186,18 @@ def count_parameters(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-def check_state(cell: Cell, state: State, batch_size: int) -> None:
-    """Raise ShapeError unless `state` has the leaves and rows that `cell` wants for this batch."""
-    weight = next(cell.parameters(), torch.zeros(()))
-    wanted = cell.initial_state((batch_size,), weight.device, weight.dtype)
+def check_state(cell: Cell, state: State, x: Tensor) -> None:
+    """Raise ShapeError unless `state` has the leaves, shapes and types that `cell` wants for x (T, B, ..., F)."""
+    wanted = state_like(cell, x)
+    name = type(cell).__name__
     if states.names(state) != states.names(wanted):
         raise ShapeError(
-            f"{type(cell).__name__} has a state of {states.names(wanted)}; a state of {states.names(state)} came. "
-            f"Start from {type(cell).__name__}.initial_state, or from the state that an earlier call gave back"
+            f"{name} has a state of {states.names(wanted)}; a state of {states.names(state)} came. "
+            f"Start from {name}.initial_state, or from the state that an earlier call gave back"
         )
-    for (name, leaf), (_, want) in zip(states.leaves(state), states.leaves(wanted), strict=True):
-        if leaf.shape != want.shape:
+    for (leaf_name, leaf), (_, want) in zip(states.leaves(state), states.leaves(wanted), strict=True):
+        if (leaf.shape, leaf.dtype, leaf.device) != (want.shape, want.dtype, want.device):
             raise ShapeError(
-                f"state {name!r} of {type(cell).__name__} must be {tuple(want.shape)}; {tuple(leaf.shape)} came"
+                f"state {leaf_name!r} of {name} must be {tuple(want.shape)}, {want.dtype}, on {want.device}; "
+                f"{tuple(leaf.shape)}, {leaf.dtype}, on {leaf.device} came"
             )

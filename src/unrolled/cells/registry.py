@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
+import sys
 from importlib.metadata import entry_points
 
 import unrolled.cells
@@ -49,12 +51,18 @@ def find(name: str) -> type[Cell]:
 
 def _from_path(path: str) -> type[Cell]:
     module_name, _, class_name = path.partition(":")
+    if not module_name or module_name.startswith(".") or not class_name:
+        raise OptionError(f"--cell {path}: a cell of your own is written package.module:Class")
+    here = os.getcwd()
+    if here not in sys.path:
+        # An installed command does not see the folder it was started in. Last, so that nothing there hides a library.
+        sys.path.append(here)
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise OptionError(
             f"--cell {path}: no module {error.name!r} on Python's path; "
-            "start from the folder that holds it, or set PYTHONPATH"
+            "start from the folder that holds it, or put that folder on PYTHONPATH"
         ) from error
     cls = getattr(module, class_name, None)
     if not (inspect.isclass(cls) and issubclass(cls, Cell) and not inspect.isabstract(cls)):

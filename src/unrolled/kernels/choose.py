@@ -16,6 +16,7 @@ AUTO = "auto"
 
 
 def names() -> list[str]:
+    """What `--kernel` takes: auto, then every kernel, the fastest first."""
     return [AUTO, *(kernel.NAME for kernel in KERNELS)]
 
 
@@ -34,6 +35,7 @@ def choose(passes: Sequence[Pass], record: Collection[Record] = (), name: str = 
 
 
 def named(name: str) -> Kernel:
+    """The kernel called `name`. OptionError, with the nearest name, where there is none."""
     for kernel in KERNELS:
         if name == kernel.NAME:
             return kernel

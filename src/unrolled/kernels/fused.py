@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, is_symbols
 from unrolled.cells.elman import Elman, ElmanReLU, ElmanState
 from unrolled.cells.gru import GRU, GRUState
 from unrolled.cells.lstm import LSTM, LSTMState
@@ -36,6 +36,8 @@ def has_twin(cell: Cell) -> bool:
 
 
 class Fused(Kernel):
+    """One call of torch's operator a pass."""
+
     NAME = "fused"
     TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 3e-2}  # noqa: RUF012
 
@@ -54,8 +56,8 @@ class Fused(Kernel):
             reasons.append(f"torch's operators give no record of every step ({', '.join(sorted(record))} asked for)")
         return list(dict.fromkeys(reasons))
 
-    def run(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[Trace]:
-        return [_run(one) for one in passes]
+    def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
+        return [_run_operator(one) for one in passes]
 
 
 def _flat_weights(cell: Cell) -> list[Tensor]:
@@ -86,9 +88,10 @@ def _own_state(like: State, parts: Sequence[Tensor]) -> State:
     raise TypeError(f"{type(like).__name__} is no state of a cell with a twin in torch.nn")
 
 
-def _run(one: Pass) -> Trace:
-    x = one.x
-    if not x.is_floating_point():
+def _run_operator(one: Pass) -> Trace:
+    # A row of length 0 is run as one of length 1 and its result thrown away, so what it holds must be harmless.
+    x = past_length(one.x, one.lengths)
+    if is_symbols(x):
         x = F.one_hot(x.long(), one.cell.input_size).to(one.cell.get_parameter("U").dtype)
     backward = one.direction == "backward"
     if backward:

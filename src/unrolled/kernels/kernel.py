@@ -14,24 +14,29 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.cells.cell import Cell, Step
-from unrolled.errors import ShapeError
+from unrolled.cells.cell import Cell, Step, check_state, is_symbols
+from unrolled.errors import KernelError, ShapeError
 from unrolled.states import State
 
 Direction = Literal["forward", "backward"]
 Record = Literal["states", "gates"]
+
+#: Both, in the order in which their outputs stand side by side.
+DIRECTIONS: tuple[Direction, Direction] = ("forward", "backward")
 
 
 @dataclass(frozen=True)
 class Pass:
     """One cell over one batch of sequences.
 
-    x: (T, B, F), or whole numbers (T, B) for a one-hot input of F symbols.
+    x: (T, B, F), or whole numbers (T, B) for a one-hot input of F symbols; over a grid (T, B, rows, columns, F).
     state: before the first step that the direction takes.
-    lengths: (B,) int64 in [0, T]; None means all are T.
-    condition: (B, C), constant over time, for cells that want one.
+    lengths: (B,) int64 in [0, T]; None means all are T. What x holds past a length changes nothing, NaN included.
+    condition: (B, C), constant over time, for the cells that want one (`Cell.condition_size`), and only for them.
     mask: a state of multipliers, batch first, on what enters the recurrent product, and only on that (a leaf that is
-        not masked is ones).
+        not masked is ones, of its own dtype).
+
+    Raises ShapeError where one of them does not fit the cell or the others.
     """
 
     cell: Cell
@@ -43,26 +48,40 @@ class Pass:
     mask: State | None = None
 
     def __post_init__(self) -> None:
-        F = self.cell.input_size
-        one_hot = not self.x.is_floating_point() and not self.x.is_complex()
-        if one_hot and self.x.dim() != 2:
-            raise ShapeError(f"whole-number input must be (T, B) symbols below {F}; {tuple(self.x.shape)} came")
-        if not one_hot and (self.x.dim() < 3 or self.x.shape[-1] != F):
-            raise ShapeError(
-                f"{type(self.cell).__name__} wants x as (T, B, {F}), time first; {tuple(self.x.shape)} came"
-            )
-        if self.x.shape[0] == 0:
+        F, C = self.cell.input_size, self.cell.condition_size
+        name = type(self.cell).__name__
+        if is_symbols(self.x):
+            if self.x.dim() != 2:
+                raise ShapeError(f"whole-number input must be (T, B) symbols below {F}; {tuple(self.x.shape)} came")
+        elif self.x.dim() < 3 or self.x.shape[-1] != F:
+            raise ShapeError(f"{name} wants x as (T, B, {F}), time first; {tuple(self.x.shape)} came")
+        T, B = self.x.shape[:2]
+        if T == 0:
             raise ShapeError("x has no time steps (T = 0); a sequence has one at least")
-        if self.lengths is not None and self.lengths.shape != self.x.shape[1:2]:
-            raise ShapeError(f"lengths must be ({self.x.shape[1]},), one a row; {tuple(self.lengths.shape)} came")
+        if self.lengths is not None:
+            _check_lengths(self.lengths, T, B)
+        if self.condition is not None and (C == 0 or self.condition.shape != (B, C)):
+            wants = f"a condition of ({B}, {C})" if C else "no condition"
+            raise ShapeError(f"{name} takes {wants}; one of {tuple(self.condition.shape)} came")
+        if self.condition is None and C > 0:
+            raise ShapeError(f"{name} needs a condition of ({B}, {C}); none came")
+        check_state(self.cell, self.state, self.x)
+
+
+def _check_lengths(lengths: Tensor, T: int, B: int) -> None:
+    if lengths.shape != (B,) or lengths.dtype != torch.int64:
+        raise ShapeError(f"lengths must be ({B},) int64, one a row; {tuple(lengths.shape)} {lengths.dtype} came")
+    if B and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
+        raise ShapeError(f"lengths must be from 0 to T = {T}; {int(lengths.min())} to {int(lengths.max())} came")
 
 
 class Trace(NamedTuple):
     """What one pass gave.
 
-    output: (T, B, output_size), zero past each length.
-    state: the final one, at each row's length.
-    states: every state, time first in each leaf, if it was asked for; past a length the final one stands still.
+    output: (T, B, output_size), zero past each length. Under autocast it may be of either of the two types.
+    state: the final one, at each row's length, of the type that it started with.
+    states: the state after each step, time first in each leaf, if it was asked for. Past a length no step is taken:
+        there stands the final state going forward, the first one going backward.
     gates: name → (T, B, ...), if asked for, zero past each length.
     """
 
@@ -76,32 +95,39 @@ class Stepper(ABC):
     """A closed loop's view of one cell: packed once, then one step a call. Gradients flow through it."""
 
     @abstractmethod
-    def __call__(self, x_t: Tensor, state: State) -> Step:
-        """x_t: (B, F), or whole numbers (B,)."""
+    def __call__(self, x_t: Tensor, state: State, condition: Tensor | None = None) -> Step:
+        """x_t: (B, F), or whole numbers (B,); condition (B, C) for the cells that want one."""
 
 
 class Kernel(ABC):
-    """A way to run passes. `NAME` is what `--kernel` takes."""
+    """A way to run passes. `NAME` is what `--kernel` takes. A subclass gives `refuses` and `_run`."""
 
     NAME: ClassVar[str]
-    #: Greatest relative L2 distance from the reference, over outputs, states and gradients, by dtype.
+    #: Greatest relative L2 distance from the reference in full precision, over outputs, states and gradients, by dtype;
+    #: bfloat16 is the dtype of autocast. A dtype that is not named here is not promised.
     TOLERANCE: ClassVar[dict[torch.dtype, float]]
 
     @abstractmethod
     def refuses(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
         """Why this kernel cannot serve these passes, in words for a user; empty when it can."""
 
-    @abstractmethod
     def run(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[Trace]:
-        """The trace of each pass."""
+        """The trace of each pass. KernelError, with the reasons, where this kernel refuses: it never gives way."""
+        if reasons := self.refuses(passes, record):
+            raise KernelError(f"kernel {self.NAME!r} cannot serve this: {'; '.join(reasons)}")
+        return self._run(passes, record)
+
+    @abstractmethod
+    def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
+        """As `run`, for passes that are not refused."""
 
 
 def past_length(x: Tensor, lengths: Tensor | None) -> Tensor:
-    """x (T, B, ...) with everything past each length set to zero."""
+    """x (T, B, ...) with everything past each length set to zero, whatever it was: NaN goes too, and its gradient."""
     if lengths is None:
         return x
-    keep = torch.arange(x.shape[0], device=x.device)[:, None] < lengths[None, :]
-    return x * keep.reshape(*keep.shape, *([1] * (x.dim() - 2))).to(x.dtype)
+    past = torch.arange(x.shape[0], device=x.device)[:, None] >= lengths[None, :]
+    return x.masked_fill(past.reshape(*past.shape, *([1] * (x.dim() - 2))), 0)
 
 
 def at(u: Any, t: int) -> Any:

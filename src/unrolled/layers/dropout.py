@@ -38,7 +38,7 @@ def draw_mask(shape: tuple[int, ...], rate: float, like: Tensor, batch_dim: int 
 
 
 class Dropout(nn.Module):
-    """Sets features of x (T, B, F) to zero with probability `rate` while training, and scales up the rest.
+    """Sets features of x (T, B, ..., F) to zero with probability `rate` while training, and scales up the rest.
 
     through_time: one mask for all T of a sequence, instead of one for each step.
     """
@@ -53,8 +53,8 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
-        T, B, F = x.shape
-        return x * draw_mask((1 if self.through_time else T, B, F), self.rate, x, batch_dim=1)
+        T, *rest = x.shape
+        return x * draw_mask((1 if self.through_time else T, *rest), self.rate, x, batch_dim=1)
 
     def extra_repr(self) -> str:
         return f"{self.rate}{', through time' if self.through_time else ''}"

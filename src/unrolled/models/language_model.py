@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from unrolled.batch import Batch, Ragged
 from unrolled.cells.cell import Cell
 from unrolled.kernels import choose
-from unrolled.kernels.kernel import Record, Trace
+from unrolled.kernels.kernel import Record, Trace, past_length
 from unrolled.layers.dropout import Dropout
 from unrolled.layers.recurrent import Recurrent
-from unrolled.models.model import Loss, SteppedModel
+from unrolled.models.model import Advance, Loss, SteppedModel
 from unrolled.states import State
 
 
@@ -60,14 +60,16 @@ class LanguageModel(SteppedModel):
         nn.init.zeros_(self.softmax.bias)
 
     def initial_state(self, batch_size: int) -> State:
+        """One state a layer; its form is that of `Recurrent.initial_state`."""
         return self.recurrent.initial_state(batch_size)
 
     def read(
         self, symbols: Tensor, state: State, lengths: Tensor | None = None, record: Collection[Record] = ()
     ) -> Read:
         """symbols (T, B) int64 → the logits after each, (T, B, V)."""
+        symbols = past_length(symbols, lengths)  # what stands there need not be a symbol
         x = symbols if self.embedding is None else self.dropout(self.embedding(symbols))
-        output, state, traces = self.recurrent.record(x, state, lengths, record)
+        output, state, traces = self.recurrent.record(x, state, lengths, record=record)
         return Read(self.softmax(self.dropout(output)), state, traces)
 
     def loss(self, batch: Batch, state: State) -> Loss:
@@ -80,15 +82,21 @@ class LanguageModel(SteppedModel):
         else:
             logits, state, _ = self.read(batch.tensor("symbols"), state)
             logits, expected = logits.flatten(0, 1), batch.tensor("targets").flatten()
-        total = F.cross_entropy(logits.float(), expected, reduction="sum")
+        total = F.cross_entropy(at_least_float32(logits), expected, reduction="sum")
         return Loss(total, torch.tensor(float(expected.numel())), state, {})
 
-    def stepper(self) -> Callable[[Tensor, State], tuple[Tensor, State]]:
+    def stepper(self) -> Advance:
+        """Weights packed once, no dropout: symbols (B,), state → logits (B, V), state."""
         stack = self.recurrent.stepper()
 
         def advance(token: Tensor, state: State) -> tuple[Tensor, State]:
             x = token if self.embedding is None else self.embedding(token)
             output, state = stack(x, state)
-            return self.softmax(output).float(), state
+            return at_least_float32(self.softmax(output)), state
 
         return advance
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Sums over a vocabulary want more than half precision; float64 stays."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))

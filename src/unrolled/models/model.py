@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from unrolled.batch import Batch
 from unrolled.states import State
+
+#: One step of a closed loop: symbols (B,), state → logits (B, V), state.
+Advance = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
 class Loss(NamedTuple):
@@ -27,6 +31,8 @@ class Loss(NamedTuple):
 
 
 class Model(nn.Module, ABC):
+    """What the training loop trains."""
+
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
         """The state of rows that start anew."""
@@ -43,8 +49,8 @@ class SteppedModel(Model):
     vocabulary_size: int
 
     @abstractmethod
-    def stepper(self) -> Any:
-        """A callable (symbols (B,) int64, state) → (logits (B, V) float32, state) with weights packed once.
+    def stepper(self) -> Advance:
+        """With weights packed once: symbols (B,) int64, state → logits (B, V) of float32 or float64, state.
 
         Make one anew after the weights have changed.
         """
