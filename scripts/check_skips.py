@@ -6,6 +6,7 @@ A test that is expected to fail counts as skipped. Silent where all is well; exi
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import sys
 from dataclasses import dataclass
@@ -23,18 +24,27 @@ def skips_of(report: str) -> list[Skip]:
     """The skipped tests of a report, in its order."""
     found = []
     for case in ElementTree.fromstring(report).iter("testcase"):
-        for skipped in case.iter("skipped"):
-            found.append(Skip(_test_name(case.get("classname", ""), case.get("name", "")), skipped.get("message", "")))
+        name = _test_name(case.get("classname", ""), case.get("name", ""))
+        found += [Skip(name, _reason(skipped)) for skipped in case.iter("skipped")]
     return found
 
 
 def _test_name(classname: str, name: str) -> str:
     """`tests.cells.test_lstm.TestStep`, `test_zero` → `tests/cells/test_lstm.py::TestStep::test_zero`."""
-    # A module that is skipped whole has no class name: its own name stands in the other place.
+    # A file that is skipped whole has no class name: its own name stands in the other place.
     parts = (classname or name).split(".")
     module = next((i for i, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1) + 1
-    inner = [*parts[module:], name] if classname else ["*whole file*"]
+    inner = [*parts[module:], name] if classname else ["*"]
     return "::".join(["/".join(parts[:module]) + ".py", *inner])
+
+
+def _reason(skipped: ElementTree.Element) -> str:
+    message = skipped.get("message", "")
+    if message != "collection skipped":
+        return message
+    # Of a file that is skipped whole, the reason is in the text alone: (file, line, "Skipped: reason").
+    _file, _line, reason = ast.literal_eval(skipped.text or "")
+    return reason.removeprefix("Skipped: ")
 
 
 def read_list(text: str) -> list[Skip]:

@@ -1,0 +1,93 @@
+"""The runner of the benchmarks, on suites and commands that take no time."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as runner
+from benchmarks import suite as suites
+from benchmarks.suites import start
+from benchmarks.table import table
+from unrolled.errors import OptionError, UserError
+from unrolled.workshop.results import Figure, Result, read_result
+
+QUICK = Figure("quick", "s", (0.1, 0.4, 0.2, 0.1), "< 0.3")
+SLOW = Figure("slow", "s", (0.5,), "< 0.3")
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-S", "-c", code]
+
+
+def test_every_suite_can_be_found_and_says_what_it_is() -> None:
+    assert "start" in suites.names()
+    for name in suites.names():
+        assert suites.find(name).summary
+    with pytest.raises(OptionError, match="Did you mean 'start'"):
+        suites.find("strat")
+
+
+def test_a_suite_leaves_its_result_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = runner.run(suites.Suite("quick-one", "What it is.", lambda: iter([QUICK])), tmp_path)
+    assert code == 0
+    result = read_result(tmp_path / "quick-one.toml")
+    assert (result.kind, result.name, result.figures) == ("suite", "quick-one", (QUICK,))
+    assert result.command == "python -m benchmarks quick-one"
+    assert (tmp_path / "quick-one.md").read_text() == table(result, "What it is.")
+    assert capsys.readouterr().out == "quick: median 0.15 s (0.1 to 0.4); goal < 0.3: met\n"
+
+
+def test_a_missed_goal_is_kept_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.run(suites.Suite("one", "", lambda: iter([QUICK, SLOW])), tmp_path) == 1
+    assert [figure.met for figure in read_result(tmp_path / "one.toml").figures] == [True, False]
+    assert capsys.readouterr().err == "benchmarks: goals that are not met: slow\n"
+
+
+def test_the_table_has_a_row_for_each_figure() -> None:
+    result = Result("suite", "start", "python -m benchmarks start", (QUICK, SLOW), commit="abc", date="d", machine="m")
+    lines = table(result, "What it is.").splitlines()
+    assert lines[6:8] == [
+        "| quick | s | 0.15 | 0.1 | 0.4 | 0.2 | 0.1225 | 4 | < 0.3 | yes |",
+        "| slow | s | 0.5 | 0.5 | 0.5 | 0.5 | 0 | 1 | < 0.3 | no |",
+    ]
+    assert lines[-1] == "`python -m benchmarks start`, commit abc, d, on m."
+
+
+def test_a_whole_process_is_timed_to_its_end_and_to_its_first_byte() -> None:
+    slow_end = python("import time; print('x', flush=True); time.sleep(0.5)")
+    assert start.until_end(slow_end) >= 0.5
+    assert start.until_first_byte(slow_end) < 0.5
+    late = python("import time; time.sleep(0.3); print('x', flush=True); time.sleep(60)")
+    assert 0.3 <= start.until_first_byte(late) < 10
+
+
+def test_the_first_run_does_not_count(tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    code = (
+        f"import os, time; first = not os.path.exists({str(marks)!r}); "
+        f"open({str(marks)!r}, 'a').write('x'); time.sleep(first)"
+    )
+    figure = start.repeated("name", "< 1", start.until_end, python(code))
+    assert len(figure.values) == start.RUNS
+    assert max(figure.values) < 1
+    assert len(marks.read_text()) == start.RUNS + 1
+
+
+@pytest.mark.parametrize("timed", [start.until_end, start.until_first_byte])
+def test_a_command_that_fails_is_no_figure(timed: object) -> None:
+    with pytest.raises(UserError, match="nothing was measured: out of order"):
+        timed(python("import sys; sys.exit('out of order')"))  # type: ignore[operator]
+
+
+def test_the_command_measured_is_the_installed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UserError, match="scripts/setup"):
+        start.installed_command()
+    command = tmp_path / "unrolled"
+    command.write_text("")
+    command.chmod(stat.S_IRWXU)
+    assert start.installed_command() == str(command)
