@@ -16,6 +16,7 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck
 from unrolled import states
 from unrolled.cells.cell import Cell, DiagonalCell, LinearRecurrentCell, state_like
 from unrolled.contracts.subject import LENGTHS, B, Subject, T, agree, differentiable, require, run
+from unrolled.errors import ContractError
 from unrolled.kernels.kernel import Pass, at
 from unrolled.kernels.reference import ReferenceStepper
 from unrolled.states import State
@@ -27,7 +28,10 @@ def check_cell(make: Callable[[int, int], Cell], places: Sequence[int] = ()) -> 
     places: rows and columns to try, for a cell over a grid, whose x is (T, B, rows, columns, F).
     """
     for clause in CLAUSES:
-        clause(Subject(make, tuple(places)))
+        try:
+            clause(Subject(make, tuple(places)))
+        except Exception as error:
+            raise ContractError(f"clause {clause.__name__!r}: {clause.__doc__}\n{error}") from error
 
 
 def form(subject: Subject) -> None:

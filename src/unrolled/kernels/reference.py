@@ -18,7 +18,8 @@ class Reference(Kernel):
     """Step by step, in Python."""
 
     NAME = "reference"
-    TOLERANCE = {torch.float32: 0.0, torch.float64: 0.0, torch.bfloat16: 3e-2}  # noqa: RUF012
+    # Under autocast the cell decides how much is lost; a normalisation of few features loses the most.
+    TOLERANCE = {torch.float32: 0.0, torch.float64: 0.0, torch.bfloat16: 1e-1}  # noqa: RUF012
 
     def refuses(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
         return [
