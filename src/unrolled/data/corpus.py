@@ -174,7 +174,8 @@ def _learn(source: _Source, symbols: Symbols, bpe_size: int, train_fraction: flo
 
 
 def _encode(source: _Source, vocabulary: Vocabulary) -> Iterator[np.ndarray]:
-    """Chunks of symbols, of the vocabulary's own type."""
+    """Chunks of symbols, of the vocabulary's own type. DataError where the text is no longer what was digested."""
+    changed = f"{_place(source.found)}: changed while it was read: try again when nothing writes to it"
     if isinstance(vocabulary, ByteVocabulary):
         for chunk in reading.read_bytes(source.parts):
             yield np.frombuffer(chunk, dtype=np.uint8)
@@ -182,11 +183,13 @@ def _encode(source: _Source, vocabulary: Vocabulary) -> Iterator[np.ndarray]:
         for piece in source.texts():
             ids = vocabulary.look_up(code_points(piece))
             if ids.min() < 0:
-                raise DataError(f"{source.found.name}: changed while it was read: try again when nothing writes to it")
+                raise DataError(changed)
             yield ids.astype(vocabulary.dtype)
     else:
         for piece in _at_seams(source.texts()):
             yield vocabulary.encode(piece)
+    if reading.digest(source.parts) != source.digest:
+        raise DataError(changed)
 
 
 def _refuse_unknown(source: _Source, vocabulary: Vocabulary) -> None:
@@ -194,33 +197,38 @@ def _refuse_unknown(source: _Source, vocabulary: Vocabulary) -> None:
     if not isinstance(vocabulary, CharacterVocabulary):
         return
     lacking: Counter[str] = Counter()
-    first = (0, 0)
-    line, column = 1, 1
-    for piece in source.texts():
-        unknown = np.flatnonzero(vocabulary.look_up(code_points(piece)) < 0)
-        if len(unknown) and not lacking:
-            place = int(unknown[0])
-            before = piece.rfind("\n", 0, place)
-            first = (line + piece.count("\n", 0, place), place - before if before >= 0 else column + place)
-        lacking.update(piece[place] for place in unknown.tolist())
-        if (last := piece.rfind("\n")) >= 0:
-            line, column = line + piece.count("\n"), len(piece) - last
-        else:
-            column += len(piece)
+    first = ""
+    for part in source.parts:
+        line, column = 1, 1
+        for piece in reading.read_text([part], source.encoding):
+            unknown = np.flatnonzero(vocabulary.look_up(code_points(piece)) < 0)
+            if len(unknown) and not first:
+                place = int(unknown[0])
+                before = piece.rfind("\n", 0, place)
+                at = (line + piece.count("\n", 0, place), place - before if before >= 0 else column + place)
+                first = f"{part.label}, line {at[0]:,}, column {at[1]:,}"
+            lacking.update(piece[place] for place in unknown.tolist())
+            if (last := piece.rfind("\n")) >= 0:
+                line, column = line + piece.count("\n"), len(piece) - last
+            else:
+                column += len(piece)
     if lacking:
         shown = ", ".join(f"{describe(character)} × {count:,}" for character, count in lacking.most_common(5))
         kinds = f"{len(lacking):,} characters" if len(lacking) > 1 else "a character"
         raise DataError(
-            f"{source.found.name}: {kinds} that the model does not know, {lacking.total():,} times, first at line "
-            f"{first[0]:,}, column {first[1]:,}: {shown}{', …' if len(lacking) > 5 else ''}. Replace or remove them, "
-            "or train a new model on this text"
+            f"{first}: {kinds} that the model does not know, from here on {lacking.total():,} times: "
+            f"{shown}{', …' if len(lacking) > 5 else ''}. Replace or remove them, or train a new model on this text"
         )
 
 
 def _too_little(found: text.FoundFiles, count: int, unit: str = "character") -> DataError:
     if count == 0:
-        return DataError(f"{found.name}: empty, where a text was expected: name another file")
-    return DataError(f"{found.name}: only one {unit}, so there is nothing to predict: name a longer text")
+        return DataError(f"{_place(found)}: empty, where a text was expected: name another file")
+    return DataError(f"{_place(found)}: only one {unit}, so there is nothing to predict: name a longer text")
+
+
+def _place(found: text.FoundFiles) -> str:
+    return str(found[0]) if len(found) == 1 else found.name
 
 
 def _first(pieces: Iterator[str], count: int) -> Iterator[str]:

@@ -7,13 +7,10 @@ and the vocabulary.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import struct
-import tempfile
-import time
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,13 +18,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from unrolled.data.new_file import NewFile
 from unrolled.errors import DataError
 
 MAGIC = b"unrolled"
 _END = struct.Struct("<II8s")
 _CHUNK = 1 << 20
-#: What a process that was killed may have left is swept away after this many seconds.
-_STALE = 24 * 3600
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -74,42 +70,35 @@ def store(
 ) -> tuple[Encoded, str]:
     """Writes the chunks and maps the file: (Encoded, "").
 
-    Where the folder cannot be written they are kept in memory: (Encoded, why). DataError where the disk is full;
-    nothing is left behind then, nor after any other failure. Two processes may write the same file at once: each
-    writes its own, and the last to finish gives it the name.
+    Where the folder cannot be written they are kept in memory: (Encoded, why). DataError where the disk is full or
+    fails; nothing is left behind then, nor after any other failure.
     """
     dtype = dtype.newbyteorder("<")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem[:16]}.", suffix=".partial")
+        file = NewFile(path)
     except OSError as error:
-        _refuse_if_full(path, error)
+        if error.errno in _NO_ROOM:
+            raise _unwritable(path, error) from error
         ids = np.concatenate([np.zeros(0, dtype), *chunks])
         ids.flags.writeable = False
         return Encoded(ids, assets), f"{path.parent} cannot be written ({error.strerror})"
-    temporary = Path(name)
     try:
-        # Unbuffered: closing must have nothing left to write, which could fail a second time.
-        with os.fdopen(handle, "wb", buffering=0) as file:
+        with file:
             crc = count = 0
             for chunk in chunks:
                 data = np.ascontiguousarray(chunk, dtype).data
-                _write(path, file, data)
+                file.write(data)
                 crc = zlib.crc32(data, crc)
                 count += len(chunk)
             facts = {"key": key, "dtype": dtype.str, "count": count, "crc": crc, "vocabulary": assets}
             trailer = json.dumps(facts).encode()
-            _write(path, file, trailer + _END.pack(len(trailer), zlib.crc32(trailer), MAGIC))
-            _sync(path, file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+            file.write(trailer + _END.pack(len(trailer), zlib.crc32(trailer), MAGIC))
+    except OSError as error:
+        raise _unwritable(path, error) from error
     kept = load(path, key)
     if kept is None:
         raise DataError(
-            f"{path}: not what was written to it a moment ago: check the disk, or set UNROLLED_CACHE elsewhere"
+            f"{path}: not what was written to it a moment ago: check the disk, or set UNROLLED_CACHE to another folder"
         )
     return kept, ""
 
@@ -122,39 +111,8 @@ def _crc(file: Any, length: int) -> int:
     return crc
 
 
-def _write(path: Path, file: Any, data: Any) -> None:
-    left = memoryview(data).cast("B")
-    try:
-        while left:
-            left = left[file.write(left) :]
-    except OSError as error:
-        _refuse_if_full(path, error)
-        raise _unwritable(path, error) from error
-
-
-def _sync(path: Path, file: Any) -> None:
-    try:
-        os.fsync(file.fileno())
-    except OSError as error:
-        _refuse_if_full(path, error)
-        raise _unwritable(path, error) from error
-
-
-def _refuse_if_full(path: Path, error: OSError) -> None:
-    if error.errno in _NO_ROOM:
-        raise DataError(
-            f"{path.parent}: no room for the encoded text ({error.strerror}): free some, or set UNROLLED_CACHE to a "
-            "folder with room"
-        ) from error
-
-
 def _unwritable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: cannot be written ({error.strerror}): set UNROLLED_CACHE to another folder")
-
-
-def _sweep(folder: Path) -> None:
-    for partial in folder.glob("*.partial"):
-        # Another process may have swept it, or it belongs to somebody else: neither is this one's business.
-        with contextlib.suppress(OSError):
-            if time.time() - partial.stat().st_mtime > _STALE:
-                partial.unlink()
+    full = "no room for the encoded text" if error.errno in _NO_ROOM else "the encoded text cannot be written"
+    return DataError(
+        f"{path.parent}: {full} ({error.strerror}): free some, or set UNROLLED_CACHE to a folder with room"
+    )

@@ -9,13 +9,13 @@ import hashlib
 import http.client
 import os
 import re
-import tempfile
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from unrolled.data.folders import cache_folder
+from unrolled.data.new_file import NewFile
 from unrolled.errors import DataError, did_you_mean
 
 #: Seconds without an answer after which a download gives up.
@@ -196,14 +196,15 @@ def download(data_set: DataSet, folder: Path) -> Path:
         left -= len(content)
         contents.append(content)
     whole = b"".join(contents)
-    if data_set.line_ends is not None:
-        whole = re.sub(rb"\r\n|\r|\n", data_set.line_ends.replace(b"\\", rb"\\"), whole)
+    if (line_end := data_set.line_ends) is not None:
+        whole = re.sub(rb"\r\n|\r|\n", lambda _: line_end, whole)
     found = hashlib.sha256(whole).hexdigest()
     if found != data_set.sha256:
         raise _changed(data_set, data_set.source, found, data_set.sha256)
     path = folder / data_set.file
     try:
-        _write(path, whole)
+        with NewFile(path) as file:
+            file.write(whole)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written: {error.strerror}; free the place, or set UNROLLED_CACHE to another folder"
@@ -249,21 +250,6 @@ def _changed(data_set: DataSet, place: str, found: str, expected: str) -> DataEr
 
 def _by_hand(data_set: DataSet) -> str:
     return f"A copy from elsewhere can be put at {data_set.file} in a folder that UNROLLED_DATA names"
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _plain(name: str) -> str:

@@ -59,7 +59,7 @@ class Part:
                     read += len(chunk)
         except _DAMAGE as error:
             raise _damaged(self, read, error) from error
-        except (RuntimeError, NotImplementedError) as error:  # how zipfile says "encrypted" and "unknown method"
+        except RuntimeError as error:  # how zipfile says "encrypted", and of methods it does not know "not implemented"
             raise DataError(
                 f"{self.label}: cannot be unpacked: {error}; unpack it yourself and name the text"
             ) from error
@@ -123,7 +123,7 @@ def check_encoding(encoding: str) -> str:
         codec = codecs.lookup(encoding)
         codecs.getincrementaldecoder(encoding)
         b"".decode(encoding)
-    except (LookupError, ValueError, UnicodeError) as error:
+    except (LookupError, ValueError) as error:
         raise OptionError(
             f"--encoding {encoding}: a text encoding was expected, such as utf-8, latin-1, cp1252, utf-16."
             f"{did_you_mean(encoding, [*aliases, *aliases.values()])}"

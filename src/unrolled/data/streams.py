@@ -50,7 +50,8 @@ class Streams:
             raise OptionError(f"--batch-size {batch_size} --window {window}: both must be 1 or more")
         if not 0 <= reset_probability <= 1:
             raise OptionError(f"a reset probability from 0 to 1 was expected, not {reset_probability}")
-        self.ids = ids
+        # A plain view: slicing a memmap itself makes a new memmap each time, which is slow.
+        self.ids = np.asarray(ids)
         self.batch_size = batch_size
         self.window = window
         self.seed = seed

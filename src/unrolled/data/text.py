@@ -7,11 +7,11 @@ import os
 import stat
 import sys
 import sysconfig
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from unrolled.data.new_file import NewFile
 from unrolled.errors import DataError
 
 _ENDINGS = (
@@ -93,26 +93,24 @@ def keep_standard_input(kept: Path, stream: BinaryIO | None = None) -> Path:
 
     DataError where nothing comes, where standard input is a terminal, or the file cannot be written.
     """
-    source = sys.stdin.buffer if stream is None else stream
-    if source.isatty():
+    if stream is None:
+        if sys.stdin is None:
+            raise DataError("- reads standard input, which is closed: pipe a text in, or name a file")
+        stream = sys.stdin.buffer
+    if stream.isatty():
         raise DataError("- reads standard input, which is a terminal: pipe a text in, or name a file")
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=kept.parent, prefix=f".{kept.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                while chunk := source.read(1 << 20):
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-                if file.tell() == 0:
-                    raise DataError("standard input is empty: pipe a text in, or name a file")
-                temporary.replace(kept)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with NewFile(kept) as file:
+            empty = True
+            while chunk := stream.read(1 << 20):
+                file.write(chunk)
+                empty = False
+            if empty:
+                raise DataError("standard input is empty: pipe a text in, or name a file")
     except OSError as error:
-        raise DataError(f"{kept}: standard input cannot be kept there: {error.strerror}; free the place") from error
+        raise DataError(
+            f"{kept}: standard input cannot be kept there: {error.strerror}: free some room, or name another folder"
+        ) from error
     return kept
 
 

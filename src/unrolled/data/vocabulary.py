@@ -144,8 +144,11 @@ class ByteVocabulary(Vocabulary):
         return 256
 
     def encode(self, text: str) -> np.ndarray:
-        # A byte that was no UTF-8 on the command line comes as a lone surrogate, and goes back to that byte.
-        return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
+        try:
+            # A byte that was no UTF-8 on the command line comes as a lone surrogate, and goes back to that byte.
+            return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
+        except UnicodeEncodeError as error:
+            raise _half_a_character(error) from error
 
     def decode(self, ids: Iterable[int] | np.ndarray) -> str:
         return _checked(ids, 256).astype(np.uint8).tobytes().decode("utf-8", "replace")
@@ -181,9 +184,7 @@ class BPEVocabulary(Vocabulary):
         """
         library = _tokenizers()
         if size < 256:
-            raise OptionError(
-                f"a BPE vocabulary holds the 256 bytes and more: a size above 256 was expected, not {size}"
-            )
+            raise OptionError(f"a BPE vocabulary holds the 256 bytes and more: 256 or more was expected, not {size}")
         tokenizer = library.Tokenizer(library.models.BPE())
         tokenizer.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
         alphabet = library.pre_tokenizers.ByteLevel.alphabet()
@@ -196,6 +197,10 @@ class BPEVocabulary(Vocabulary):
         return len(self._pieces)
 
     def encode(self, text: str) -> np.ndarray:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise _half_a_character(error) from error
         return np.array(self._tokenizer.encode(text).ids, dtype=self.dtype)
 
     def decode(self, ids: Iterable[int] | np.ndarray) -> str:
@@ -240,6 +245,12 @@ def describe(character: str) -> str:
 
 def _text_of(points: np.ndarray) -> str:
     return points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def _half_a_character(error: UnicodeEncodeError) -> PromptError:
+    return PromptError(
+        f"character {error.start + 1} is {describe(error.object[error.start])}, half of a character: leave it out"
+    )
 
 
 def _checked(ids: Iterable[int] | np.ndarray, size: int) -> np.ndarray:
