@@ -1,0 +1,85 @@
+"""Which kernel runs, and what is said where none may."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from unrolled.cells.cell import state_like
+from unrolled.cells.elman import ElmanSigmoid
+from unrolled.cells.gru import GRU
+from unrolled.errors import KernelError, OptionError
+from unrolled.kernels import choose
+from unrolled.kernels.fused import Fused
+from unrolled.kernels.kernel import Pass
+from unrolled.layers.recurrent import Recurrent
+
+
+def a_pass(cell):
+    x = torch.randn(3, 2, cell.input_size)
+    return Pass(cell, x, state_like(cell, x))
+
+
+def test_the_fastest_that_does_not_refuse_is_taken():
+    assert choose.choose([a_pass(GRU(2, 3))]).NAME == "fused"
+    assert choose.choose([a_pass(GRU(2, 3))], record=("gates",)).NAME == "reference"
+    assert choose.choose([a_pass(ElmanSigmoid(2, 3))]).NAME == "reference"
+    assert choose.choose([a_pass(GRU(2, 3)), a_pass(ElmanSigmoid(2, 3))]).NAME == "reference"
+    assert choose.choose([a_pass(GRU(2, 3))], name="reference").NAME == "reference"
+
+
+def test_a_subclass_of_a_cell_with_a_twin_has_none():
+    class Mine(GRU):
+        pass
+
+    assert choose.choose([a_pass(Mine(2, 3))]).NAME == "reference"
+
+
+@pytest.mark.parametrize(
+    ("cell", "record", "words"),
+    [
+        (
+            ElmanSigmoid(2, 3),
+            (),
+            r"ElmanSigmoid has no twin .*with one: Elman, ElmanReLU, GRU, LSTM\)",
+        ),
+        (GRU(2, 3), ("states",), r"no record of every step \(states asked for\)"),
+    ],
+)
+def test_a_kernel_asked_for_by_name_never_gives_way(cell, record, words):
+    with pytest.raises(KernelError, match=words):
+        choose.choose([a_pass(cell)], record, "fused")
+    with pytest.raises(KernelError, match=words):
+        Fused().run([a_pass(cell)], record)
+    stack = Recurrent(lambda F, H: cell, 2, [3], kernel="fused")
+    with pytest.raises(KernelError, match=words):
+        stack.record(torch.randn(3, 2, 2), record=record)
+
+
+def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
+    with pytest.raises(OptionError, match=r"no kernel is called 'fuzed'.*'fused'.*Known: auto, fused, reference"):
+        choose.named("fuzed")
+    with pytest.raises(OptionError, match="fuzed"):
+        Recurrent(GRU, 2, [3], kernel="fuzed")
+
+
+def test_the_explanation_names_every_kernel_in_the_order_of_trial():
+    explained = choose.explain([a_pass(ElmanSigmoid(2, 3))])
+    assert list(explained) == ["fused", "reference"]
+    assert explained["reference"] == []
+    assert len(explained["fused"]) == 1
+
+
+def test_where_all_refuse_every_reason_is_given(monkeypatch):
+    monkeypatch.setattr(choose, "KERNELS", (Fused(),))
+    with pytest.raises(KernelError, match="fused: ElmanSigmoid has no twin"):
+        choose.choose([a_pass(ElmanSigmoid(2, 3))])
+
+
+def test_the_fused_kernel_shares_the_weights():
+    cell = GRU(2, 3)
+    one = a_pass(cell)
+    before = Fused().run([one])[0].output
+    with torch.no_grad():
+        cell.W.mul_(2)
+    assert not torch.equal(Fused().run([one])[0].output, before)
