@@ -161,9 +161,7 @@ def test_what_does_not_fit_is_refused_in_words():
         Recurrent(nn.Linear, F, [5])
     with pytest.raises(ShapeError, match=r"LSTM wants x as \(T, B, 4\)"):
         stack(torch.randn(T, B, F + 1))
-    with pytest.raises(
-        ShapeError, match=r"2 layer\(s\) of 1 direction\(s\); one with the leaves \['0.0.hidden', '0.0.cell'\]"
-    ):
+    with pytest.raises(ShapeError, match=r"2 layer\(s\) of 1 direction\(s\); one with .*'0.0.hidden', '0.0.cell'\]"):
         stack(torch.randn(T, B, F), Recurrent(LSTM, F, [5]).initial_state(B))
     with pytest.raises(ShapeError, match="layer"):
         stack(torch.randn(T, B, F), LSTMState(torch.zeros(B, 5), torch.zeros(B, 5)))
