@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import torch
 
 from unrolled import states
 from unrolled.batch import Source
-from unrolled.errors import RunError
 from unrolled.layers.dropout import rows_of
 from unrolled.models.model import Model
-from unrolled.training import gradients, optimisers, precision, processes, rollback, schedule, snapshot, window
+from unrolled.training import gradients, optimisers, precision, processes, rollback, schedule, window
 from unrolled.training.checkpoint import Checkpoints
 from unrolled.training.events import (
     Event,
@@ -33,6 +32,7 @@ from unrolled.training.events import (
     Updated,
     Validated,
 )
+from unrolled.training.keeper import Keeper
 from unrolled.training.metrics import CoreShare, Throughput
 from unrolled.training.processes import Team
 from unrolled.training.rollback import Trouble
@@ -55,6 +55,7 @@ def train(
     stop: Callable[[], bool],
     started: float | None = None,
     resume: bool = False,
+    team: Team | None = None,
 ) -> Iterator[Event]:
     """Train `model` on `source`, in place.
 
@@ -63,6 +64,7 @@ def train(
     stop: asked once an update; true saves a checkpoint and ends with Interrupted.
     started: when the process started, on the clock of `time.monotonic`: a budget's minutes count from there.
     resume: go on from the latest checkpoint. Where a killed training had not got as far as its first, it starts anew.
+    team: the processes that the caller has joined; None joins those that `torchrun` started, if it did.
 
     Raises OptionError for a budget or batch that cannot be, RunError for a folder that is taken or cannot be written,
     CheckpointError for one that cannot be read, TrainingError when every way back has been tried.
@@ -71,7 +73,8 @@ def train(
     schedule.check(settings.budget)
     precision.convert(model, settings)
     with ExitStack() as until_done:
-        team = until_done.enter_context(processes.joined(next(model.parameters()).device))
+        if team is None:
+            team = until_done.enter_context(processes.joined(next(model.parameters()).device))
         until_done.enter_context(precision.flushed_denormals())
         with team.together():
             if team.first:
@@ -97,15 +100,14 @@ class _Training:
         self.model = model.train()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         self.optimiser = optimisers.build(model, settings)
-        self.batch_size, self.unit, self.batches_per_epoch = source.batch_size, source.unit, source.batches_per_epoch
+        self.unit, self.batches_per_epoch = source.unit, source.batches_per_epoch
         self.source = source if team.count == 1 else source.for_rows(*team.rows(source.batch_size))
-        self.settings, self.team, self.checkpoints = settings, team, checkpoints
+        self.settings, self.team = settings, team
         self.validate, self.sample, self.stop, self.started = validate, sample, stop, started
         self.at = Progress()
         self.stopping = False
-        # The checkpoint that was last saved or gone back to (the first process alone knows more than its step).
-        self.file, self.digest, self.saved_step = "", "", -1
-        self.save_seconds, self.count = 0.0, 0.0  # of the last checkpoint; units in the last update
+        self.keeper = Keeper(model, self.optimiser, team, checkpoints, source.batch_size)
+        self.count = 0.0  # units in the last update
         self.throughput, self.cores = Throughput(), CoreShare()
 
     def run(self, resume: bool) -> Iterator[Event]:
@@ -126,7 +128,7 @@ class _Training:
                 yield from self._interrupt()
                 return
         minutes = (time.monotonic() - self.started) / 60
-        yield Finished(self.at.step, minutes, self.cores.share(), self.digest)
+        yield Finished(self.at.step, minutes, self.cores.share(), self.keeper.digest)
 
     def _update(self) -> Updated | Trouble:
         """One update, or why it was not made."""
@@ -148,20 +150,19 @@ class _Training:
                 loss = self.model.loss(batch, state)
 
         # Reduce the counts, and decide together.
-        tally = (
-            [0.0, 0.0, 0] if loss is None else [float(loss.total.detach()), float(loss.count), window.rows_in(batch)]
-        )
-        total, count, rows, bad, stopping = team.sum([*tally, loss is None, self.stop()])
+        tally = [0.0, 0.0] if loss is None else [float(loss.total.detach()), float(loss.count)]
+        total, count, rows, bad, stopping = team.sum([*tally, window.rows_in(batch), loss is None, self.stop()])
         self.stopping |= stopping > 0
         if loss is None or bad:
             return Trouble(team.share("" if trouble is None else trouble.reason), data=True)
         if count == 0:
             return Trouble(f"batch {at.number} has nothing that counts", data=True)
-        if trouble := at.watch.trouble(total / count, at.step):
+        divisor = count if settings.reduction == "mean" else rows
+        if trouble := at.watch.trouble(total / divisor, at.step):
             return trouble
 
         # Backward, reduce, clip, step.
-        (loss.total / (count if settings.reduction == "mean" else rows)).backward()
+        (loss.total / divisor).backward()
         team.sum_gradients(self.parameters)
         norm = gradients.clip(self.parameters, settings.clip_norm, settings.clip_value)
         if not math.isfinite(norm):
@@ -171,31 +172,20 @@ class _Training:
 
         # Detach: the one way in which a state comes back.
         at.state = None if batch.fresh is None else states.detach(loss.state)
-        at.watch.add(total / count)
+        at.watch.add(total / divisor)
         at.story.in_a_row = 0
         at.step, at.number = at.step + 1, at.number + 1
         self.throughput.update(count)
         self.count = count
         epoch = at.number / self.batches_per_epoch
-        return Updated(at.step, total / count, norm, rate, epoch, self.throughput.per_second(), self._seconds_left())
+        return Updated(at.step, total / over, norm, rate, epoch, self.throughput.per_second(), self._seconds_left())
 
     def _begin(self, resume: bool) -> Iterator[Event]:
         """From the latest checkpoint, or from nothing, with a checkpoint of it: there is always one to go back to."""
-        file = ""
-        with self.team.together():
-            if self.team.first:
-                entries = self.checkpoints.entries()
-                if entries and not resume:
-                    raise RunError(
-                        f"{self.checkpoints.folder} holds a training of {entries[-1].step} steps already; "
-                        "resume it, or train in another folder"
-                    )
-                latest = self.checkpoints.latest()
-                file = "" if latest is None else latest.entry.file
-        file = self.team.share(file)
-        if file:
-            self._restore(file)
-            yield Resumed(self.at.step, file)
+        latest = self.keeper.latest(resume)
+        if latest is not None:
+            self.at = latest
+            yield Resumed(self.at.step, self.keeper.file)
         else:
             self.at.plan = schedule.plan_steps(self.settings, self.batches_per_epoch)
             yield from self._save(regular=True)
@@ -210,8 +200,7 @@ class _Training:
         )
         if not (validation or sample or regular):
             return
-        found = rollback.unsound(self.model, self.optimiser.tensors(), at.state, at.step)
-        if reason := self.team.share("" if found is None else found.reason):
+        if reason := self._unsound():
             # Else the next update will find it: when a person validates must not change where a training goes back to.
             if regular:
                 yield self._go_back(Trouble(reason), at.number - 1)
@@ -222,10 +211,15 @@ class _Training:
         if regular or best:
             yield from self._save(regular, best)
 
+    def _unsound(self) -> str:
+        """Why nothing may be saved or shown as it stands; empty where all is finite."""
+        found = rollback.unsound(self.model, self.optimiser.tensors(), self.at.state, self.at.step)
+        return self.team.share("" if found is None else found.reason)
+
     def _validate(self) -> Generator[Event, None, bool]:
         best = False
         if self.validate is not None and self.team.first:
-            with _undisturbed(self.model):
+            with window.undisturbed(self.model):
                 figures = self.validate(self.model)
             figure = next(iter(figures.values()))
             best = math.isfinite(figure) and (self.at.best is None or figure < self.at.best)
@@ -235,32 +229,14 @@ class _Training:
 
     def _sample(self) -> Iterator[Event]:
         if self.sample is not None and self.team.first:
-            with _undisturbed(self.model):
+            with window.undisturbed(self.model):
                 text = self.sample(self.model, self.at.step)
             yield Sampled(self.at.step, text)
 
     def _save(self, regular: bool, best: bool = False) -> Iterator[Event]:
-        began = time.monotonic()
-        if regular:
-            self.at.story.back = 0
-        state = None if self.at.state is None else self.team.gather_rows(self.at.state, self.batch_size)
-        with self.team.together():
-            if self.team.first:
-                tensors, facts = snapshot.pack(self.model, self.optimiser, self.at, state)
-                entry = self.checkpoints.save(tensors, facts, regular=regular, best=best)
-                self.file, self.digest = entry.file, entry.digest
-        self.saved_step = self.at.step
-        self.save_seconds = time.monotonic() - began
+        self.keeper.save(self.at, regular, best)
         if self.team.first:
-            yield Saved(self.at.step, self.file, self.digest)
-
-    def _restore(self, file: str) -> None:
-        """Go on from a checkpoint that the manifest names."""
-        entry = next(entry for entry in self.checkpoints.entries() if entry.file == file)
-        self.at = snapshot.unpack(self.checkpoints.load(entry), self.model, self.optimiser, self.batch_size)
-        if self.at.state is not None:
-            self.at.state = self.team.own_rows(self.at.state, self.batch_size)
-        self.file, self.digest, self.saved_step = entry.file, entry.digest, entry.step
+            yield Saved(self.at.step, self.keeper.file, self.keeper.digest)
 
     def _recover(self, trouble: Trouble) -> Event:
         """Skip the batch at hand, or go back to before it."""
@@ -272,24 +248,19 @@ class _Training:
         return Skipped(at.step, at.story.skip(trouble, at.number - 1))
 
     def _go_back(self, trouble: Trouble, number: int) -> RolledBack:
-        """To a regular checkpoint, because of batch `number`."""
-        before, team = self.at, self.team
-        targets = [entry.file for entry in self.checkpoints.rollback_targets()] if team.first else []
-        chosen = before.story.go_back(trouble, number, int(team.sum([len(targets)])[0]))
-        self._restore(team.share(targets[chosen] if team.first else ""))
-        # What the trouble has taught stays, and so does a plan that was made after that checkpoint.
-        self.at.story, self.at.best, self.at.plan = before.story, before.best, self.at.plan or before.plan
-        return RolledBack(before.step, self.at.step, trouble.reason, before.story.rate_factor)
+        before = self.at
+        self.at = self.keeper.go_back(before, trouble, number)
+        return RolledBack(before.step, self.at.step, trouble.reason, self.at.story.rate_factor)
 
     def _interrupt(self) -> Iterator[Event]:
-        if self.saved_step != self.at.step:
+        if self.keeper.step != self.at.step:
             yield from self._save(regular=False)
-        yield Interrupted(self.at.step, self.file)
+        yield Interrupted(self.at.step, self.keeper.file)
 
     def _plan_if_timed(self, stretch: schedule.Stretch) -> Iterator[Event]:
         """Once the stretch is over, make the plan and save it, so that it outlives a kill."""
         stretch.update(self.count)
-        if not self.team.sum([self.team.first and stretch.over()])[0]:
+        if not self.team.sum([self.team.first and stretch.over()])[0] or self._unsound():
             return
         times = [time.monotonic()]
         best = yield from self._validate()
@@ -297,7 +268,7 @@ class _Training:
         yield from self._sample()
         times.append(time.monotonic())
         costs = schedule.Costs(
-            stretch.seconds_per_update(), times[1] - times[0], times[2] - times[1], self.save_seconds
+            stretch.seconds_per_update(), times[1] - times[0], times[2] - times[1], self.keeper.seconds
         )
         plan = schedule.plan_minutes(
             self.settings, self.at.step, self._seconds_left(), costs, stretch.units_per_second()
@@ -317,16 +288,3 @@ class _Training:
         if self.at.plan is not None:
             return (self.at.plan.steps - self.at.step) * self.throughput.seconds_per_update()
         return max(0.0, 60 * (self.settings.budget.minutes or 0) - (time.monotonic() - self.started))
-
-
-@contextmanager
-def _undisturbed(model: Model) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards every module is in the mode that it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training

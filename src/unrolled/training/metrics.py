@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,15 +18,16 @@ class Throughput:
     def __init__(self, window: float = 5.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.window = window
         self.clock = clock
-        self._marks: list[tuple[float, float, int]] = [(clock(), 0.0, 0)]
+        self._pauses = 0.0
+        self._marks: deque[tuple[float, float, int]] = deque([(clock(), 0.0, 0)])
 
     def update(self, units: float) -> None:
         """An update of so many units has just been done."""
-        now = self.clock()
+        now = self.clock() - self._pauses
         _, before, updates = self._marks[-1]
         self._marks.append((now, before + units, updates + 1))
         while len(self._marks) > 2 and now - self._marks[1][0] > self.window:
-            del self._marks[0]
+            self._marks.popleft()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -34,8 +36,7 @@ class Throughput:
         try:
             yield
         finally:
-            seconds = self.clock() - began
-            self._marks = [(at + seconds, units, updates) for at, units, updates in self._marks]
+            self._pauses += self.clock() - began
 
     def per_second(self) -> float:
         """Units a second; 0 before anything was measured."""

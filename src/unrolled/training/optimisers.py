@@ -162,7 +162,7 @@ def _moments(part: Optimizer) -> set[str]:
 
 def build(model: nn.Module, settings: Settings) -> Optimiser:
     """The optimiser that `settings` ask for, over all parameters of `model` that are trained."""
-    named = {p: name for name, p in model.named_parameters() if p.requires_grad}
+    named: dict[Tensor, str] = {p: name for name, p in model.named_parameters() if p.requires_grad}
     if settings.optimiser == "adagrad":
         return Optimiser([Adagrad(_by_decay(named, settings), lr=settings.rate)], named)
     recurrent = recurrent_matrices(model) if settings.optimiser == "muon" else {}

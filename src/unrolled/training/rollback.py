@@ -43,7 +43,7 @@ class Trouble:
 
 @dataclass
 class Watch:
-    """The level of the loss so far, in the mean per unit; what an explosion is measured against."""
+    """The level of the loss so far, by unit or by row; what an explosion is measured against."""
 
     seen: int = 0
     first: float = 0.0

@@ -1,8 +1,12 @@
-"""A window: the rows it has, the state they go on from, and where its randomness comes from."""
+"""Around one update: a window's rows, the state they go on from, its randomness; and a pause to look at the model."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
 
 from unrolled import states
 from unrolled.batch import Batch, Ragged
@@ -30,3 +34,19 @@ def seed_of(seed: int, number: int) -> int:
     """The seed of what is drawn within batch `number`, dropout masks for example: the same in every process."""
     digest = hashlib.sha256(f"{seed} {number}".encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
+
+
+@contextmanager
+def undisturbed(model: Model) -> Iterator[None]:
+    """Evaluation mode without gradients; afterwards every module is in the mode that it was in.
+
+    Random numbers may be drawn within it: every update sets the seed anew.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
