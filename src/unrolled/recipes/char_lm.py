@@ -141,4 +141,9 @@ RECIPE = Recipe(
     sample=language.sample_text,
     writing=language.writing,
     target={"state carried": "<= 1.45", "from zero state": "<= 1.47"},
+    unit="nats/symbol",
+    peers=(
+        ("nanoGPT, its CPU setting, about 3 minutes", 1.88, "nanoGPT's README, on tiny Shakespeare"),
+        ("nanoGPT, its GPU setting, on an A100", 1.4697, "nanoGPT's README, on tiny Shakespeare"),
+    ),
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from unrolled.batch import Batch
+    from unrolled.data.text import FoundFiles
     from unrolled.models.language_model import LanguageModel
     from unrolled.models.model import SteppedModel
 
@@ -36,7 +37,7 @@ class HeldOutText:
     streams: int
 
 
-def text_files(data: str, default: str, folder: Path) -> list[Path]:
+def text_files(data: str, default: str, folder: Path) -> FoundFiles:
     """The files that `--data` means: standard input (kept in the run's folder), a data set's name, a file or a folder.
 
     default: what an empty `data` means; "" is the source of Python's own standard library.
@@ -48,12 +49,10 @@ def text_files(data: str, default: str, folder: Path) -> list[Path]:
         return text.standard_library_files()
     if data == "-":
         kept = folder / KEPT_INPUT
-        if not kept.exists():
-            text.keep_standard_input(kept)
-        return [kept]
-    if named.is_known(data) and not Path(data).exists():
-        return [named.find(data)]
-    if not Path(data).exists() and "/" not in data and "." not in data:
+        return text.find_files([kept if kept.exists() else text.keep_standard_input(kept)])
+    if not Path(data).exists() and named.is_known(data):
+        return text.find_files([named.find(data)])
+    if not Path(data).exists() and not Path(data).suffix and not Path(data).parent.name:
         raise DataError(
             f"{data}: no such file, and no data set of that name.{did_you_mean(data, named.names())} "
             "`unrolled data list` shows the data sets"

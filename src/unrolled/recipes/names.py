@@ -186,4 +186,6 @@ RECIPE = Recipe(
     sample=sample,
     writing=writing,
     target={"loss": "< 1.95"},
+    unit="nats/symbol",
+    peers=(("makemore's Transformer", 1.92, "makemore's README, about"),),
 )

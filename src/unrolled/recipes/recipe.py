@@ -118,6 +118,8 @@ class Recipe:
     sample(model, assets, seed) → a short text that shows what the model makes; None where nothing is drawn.
     writing(assets) → Writing, for models over symbols of a text; None for others.
     target: figure name → the bar, as text ("<= 1.45"), for the figures of `metric` on the test part.
+    unit: of those figures.
+    peers: (name, value, source) of others' figures for the same thing.
     """
 
     summary: str
@@ -130,3 +132,5 @@ class Recipe:
     sample: Callable[[Any, Mapping[str, Any], int], str] | None = None
     writing: Callable[[Mapping[str, Any]], Writing] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
+    unit: str = "nats"
+    peers: tuple[tuple[str, float, str], ...] = ()

@@ -30,7 +30,7 @@ class Planned(Event):
 
 @dataclass(frozen=True)
 class Updated(Event):
-    """One update. loss is the mean per unit (nats); gradient_norm is before clipping."""
+    """One update. loss: what was minimised, in nats, by unit or (Settings.reduction) by row; gradient_norm: unclipped."""
 
     KIND = "updated"
     loss: float

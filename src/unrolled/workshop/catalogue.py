@@ -64,8 +64,7 @@ def data_list(request: DataListRequest) -> Iterator[Message]:
     from unrolled.data import named
 
     rows = [
-        (one.name, one.description, one.licence, "here" if named.is_here(one.name) else "—")
-        for one in named.catalogue()
+        (one.name, one.summary, one.licence, "here" if named.locate(one.name) else "—") for one in named.CATALOGUE
     ]
     columns = ("name", "what it is", "licence", "on this machine")
     yield Shown(Table("fetch one: unrolled data get NAME", columns, tuple(rows)))
@@ -75,7 +74,7 @@ def data_get(request: DataGetRequest) -> Iterator[Message]:
     """Fetch one data set into the user's cache."""
     from unrolled.data import named
 
-    entry = named.entry(request.name)
-    yield Note(f"{entry.name}: {entry.description}; licence: {entry.licence}; from {entry.source}")
+    entry = named.describe(request.name)
+    yield Note(f"{entry.name}: {entry.summary}; licence: {entry.licence}; from {entry.source}")
     path = named.get(entry.name)
     yield Note(f"{path}: {path.stat().st_size:,} bytes, checksum right")

@@ -24,6 +24,7 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     from unrolled.cells import registry
     from unrolled.cells.cell import state_like
     from unrolled.data import named
+    from unrolled.data.folders import cache_folder
     from unrolled.kernels import choose
     from unrolled.kernels.kernel import Pass
     from unrolled.training.hardware import automatic_dtype
@@ -36,8 +37,8 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     yield Note(f"accelerator: {gpu}; --dtype auto is {automatic_dtype('cpu')} on this CPU")
     bpe = "installed" if importlib.util.find_spec("tokenizers") else "not installed: pip install 'unrolled[bpe]'"
     yield Note(f"extra bpe: {bpe}")
-    here = [one.name for one in named.catalogue() if named.is_here(one.name)]
-    yield Note(f"data sets here: {', '.join(here) or 'none'}; cache: {named.cache_folder()}")
+    here = [name for name in named.names() if named.locate(name)]
+    yield Note(f"data sets here: {', '.join(here) or 'none'}; cache: {cache_folder()}")
     rows = []
     for name, cell in registry.built_in().items():
         tried = cell(4, 4)

@@ -23,6 +23,7 @@ from typing import Any
 
 import tomli_w
 
+from unrolled import __version__
 from unrolled.errors import RunError, did_you_mean
 from unrolled.training import durable
 
@@ -227,4 +228,5 @@ def versions() -> dict[str, str]:
     """Of what a run depends on."""
     from importlib.metadata import version
 
-    return {"python": sys.version.split()[0], **{name: version(name) for name in ("unrolled", "torch", "numpy")}}
+    others = {name: version(name) for name in ("torch", "numpy")}
+    return {"python": sys.version.split()[0], "unrolled": __version__, **others}

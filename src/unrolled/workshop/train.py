@@ -60,6 +60,7 @@ class ResumeRequest:
 
 def train(
     word: str | Path = "",
+    /,
     *,
     name: str = "",
     from_run: str = "",

@@ -1,0 +1,44 @@
+"""Generated data that stands in for the real sets, so that tests need none of them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+WORDS = "the cat sat on a mat and saw that rain fell in spain when no one was there to see it".split()
+
+
+def write_text(file: Path, characters: int = 6000, seed: int = 0) -> Path:
+    """Sentences of a few words, with a grammar of sorts: capital first, full stop last, a line each."""
+    draw = random.Random(seed)
+    lines: list[str] = []
+    while sum(len(line) for line in lines) < characters:
+        words = draw.choices(WORDS, k=draw.randint(3, 9))
+        lines.append(" ".join(words).capitalize() + ".\n")
+    file.write_text("".join(lines)[:characters], encoding="utf-8")
+    return file
+
+
+def write_names(file: Path, count: int = 400, seed: int = 0) -> Path:
+    """Names of two or three syllables."""
+    draw = random.Random(seed)
+    syllables = [consonant + vowel for consonant in "bdklmnrst" for vowel in "aeiou"]
+    names = ["".join(draw.choices(syllables, k=draw.randint(2, 3))) for _ in range(count)]
+    file.write_text("\n".join(names) + "\n", encoding="utf-8")
+    return file
+
+
+def options_for(recipe: str, folder: Path) -> dict:
+    """Small options and generated data for each recipe, by its name."""
+    match recipe:
+        case "hello":
+            return {}
+        case "min-char-rnn":
+            return {"data": str(write_text(folder / "text.txt", 800))}
+        case "char-lm":
+            small = {"sizes": (16,), "embedding": 8, "batch_size": 4, "window": 16, "dtype": "float32"}
+            return {"data": str(write_text(folder / "text.txt")), "split": (0.8, 0.1, 0.1), "dropout": 0.1, **small}
+        case "names":
+            small = {"sizes": (16,), "embedding": 8, "batch_size": 8}
+            return {"data": str(write_names(folder / "names.txt")), "held_out": 20, **small}
+    raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")
