@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from rich import box
@@ -24,9 +25,9 @@ QUIET = "dim"
 #: Rows of a plot.
 PLOT_ROWS = 14
 WIDEST = 120
+_BARS = "▁▂▃▄▅▆▇█"
 #: Below this share of a scale a word is not coloured.
 FAINT = 0.15
-_BARS = "▁▂▃▄▅▆▇█"
 
 
 def to_terminal(figure: Figure) -> RenderableType:
@@ -35,13 +36,10 @@ def to_terminal(figure: Figure) -> RenderableType:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The last values as bars, `width` at most, each the mean of as many values as are needed; a space for NaN."""
-    if not values or width < 1:
-        return ""
-    per_bar = math.ceil(len(values) / width)
-    # Counted from the end, so that a bar once full does not change when more values come.
-    starts = range(len(values) % per_bar or per_bar, len(values) + 1, per_bar)
-    bars = [_mean(values[max(0, end - per_bar) : end]) for end in starts]
+    """The values as bars, `width` at most, each the mean of its share, from the lowest to the highest; a space for NaN."""
+    count = min(width, len(values))
+    edges = [round(i * len(values) / count) for i in range(count + 1)] if count else []
+    bars = [_mean(values[start:end]) for start, end in pairwise(edges)]
     held = [bar for bar in bars if not math.isnan(bar)]
     low, high = min(held, default=0.0), max(held, default=0.0)
     reach = (high - low) or 1.0
