@@ -93,13 +93,15 @@ def store(
             facts = {"key": key, "dtype": dtype.str, "count": count, "crc": crc, "vocabulary": assets}
             trailer = json.dumps(facts).encode()
             file.write(trailer + _END.pack(len(trailer), zlib.crc32(trailer), MAGIC))
+            # Mapped before it has its name, under which another process may replace it.
+            kept = load(file.partial, key)
+            if kept is None:
+                raise DataError(
+                    f"{path}: not what was written to it a moment ago: check the disk, or set UNROLLED_CACHE to "
+                    "another folder"
+                )
     except OSError as error:
         raise _unwritable(path, error) from error
-    kept = load(path, key)
-    if kept is None:
-        raise DataError(
-            f"{path}: not what was written to it a moment ago: check the disk, or set UNROLLED_CACHE to another folder"
-        )
     return kept, ""
 
 

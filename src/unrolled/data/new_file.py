@@ -29,9 +29,10 @@ class NewFile:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._sweep()
-        self._partial = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}{PARTIAL}"
+        #: Where it is until it is whole; it may be read there.
+        self.partial = path.parent / f".{path.name[:40]}.{secrets.token_hex(8)}{PARTIAL}"
         # Unbuffered, so that closing has nothing left to write, which could fail.
-        self._descriptor = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        self._descriptor = os.open(self.partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
 
     def write(self, data: bytes | memoryview) -> None:
         """All of it, or OSError."""
@@ -48,11 +49,11 @@ class NewFile:
         try:
             if kind is None:
                 os.fsync(self._descriptor)
-                self._partial.replace(self._path)
+                self.partial.replace(self._path)
                 self._keep_name()
         finally:
             os.close(self._descriptor)
-            self._partial.unlink(missing_ok=True)
+            self.partial.unlink(missing_ok=True)
 
     def _keep_name(self) -> None:
         """The new name, too, outlives a power cut."""

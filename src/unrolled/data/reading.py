@@ -6,6 +6,7 @@ import bz2
 import codecs
 import gzip
 import hashlib
+import io
 import lzma
 import zipfile
 import zlib
@@ -120,15 +121,15 @@ def read_text(texts: list[Part], encoding: str) -> Iterator[str]:
 def check_encoding(encoding: str) -> str:
     """The codec's own name. OptionError where Python has none that turns bytes into text."""
     try:
-        codec = codecs.lookup(encoding)
-        codecs.getincrementaldecoder(encoding)
-        b"".decode(encoding)
+        # codecs.lookup alone would let through what turns bytes into bytes, such as base64.
+        io.TextIOWrapper(io.BytesIO(), encoding)
+        name = codecs.lookup(encoding).name
     except (LookupError, ValueError) as error:
         raise OptionError(
             f"--encoding {encoding}: a text encoding was expected, such as utf-8, latin-1, cp1252, utf-16."
             f"{did_you_mean(encoding, [*aliases, *aliases.values()])}"
         ) from error
-    return codec.name
+    return name
 
 
 def _decoded(part: Part, encoding: str) -> Iterator[str]:

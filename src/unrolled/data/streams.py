@@ -117,7 +117,8 @@ class Streams:
         if self.windows:
             ways.append(f"--batch-size {self.windows} or less")
         # B windows and, with offsets, one more: the largest T that still fits.
-        if widest := (size // (batch_size + 1) if self.offsets else (size - 1) // batch_size):
+        widest = size // (batch_size + 1) if self.offsets else (size - 1) // batch_size
+        if widest > 0:
             ways.append(f"--window {widest} or less")
         needed = (batch_size + 1) * window if self.offsets else batch_size * window + 1
         return (
