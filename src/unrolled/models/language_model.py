@@ -38,7 +38,8 @@ class LanguageModel(SteppedModel):
     vocabulary_size: V.
     embedding_size: features of a symbol; 0 feeds the symbol one-hot.
     sizes: hidden units of each layer.
-    dropout: on the embedding, between layers and before the softmax.
+    dropout: between layers and before the softmax. embedding_dropout: on the embedding. Both but that between layers
+        draw one mask for a whole window.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class LanguageModel(SteppedModel):
         embedding_size: int,
         sizes: Sequence[int],
         dropout: float = 0.0,
+        embedding_dropout: float = 0.0,
         kernel: str = choose.AUTO,
     ) -> None:
         super().__init__()
@@ -55,7 +57,8 @@ class LanguageModel(SteppedModel):
         self.embedding_size = embedding_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size) if embedding_size else None
         self.recurrent = Recurrent(cell, embedding_size or vocabulary_size, sizes, dropout=dropout, kernel=kernel)
-        self.dropout = Dropout(dropout)
+        self.embedding_dropout = Dropout(embedding_dropout, through_time=True)
+        self.dropout = Dropout(dropout, through_time=True)
         self.softmax = nn.Linear(self.recurrent.output_size, vocabulary_size)
         nn.init.zeros_(self.softmax.bias)
 
@@ -68,7 +71,7 @@ class LanguageModel(SteppedModel):
     ) -> Read:
         """symbols (T, B) int64 → the logits after each, (T, B, V)."""
         symbols = past_length(symbols, lengths)  # what stands there need not be a symbol
-        x = symbols if self.embedding is None else self.dropout(self.embedding(symbols))
+        x = symbols if self.embedding is None else self.embedding_dropout(self.embedding(symbols))
         output, state, traces = self.recurrent.record(x, state, lengths, record=record)
         return Read(self.softmax(self.dropout(output)), state, traces)
 

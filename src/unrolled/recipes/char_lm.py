@@ -38,20 +38,26 @@ class CharLMOptions(Options):
     """Features of a symbol; 0 feeds it one-hot."""
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (512,)
     """Hidden units of each layer."""
-    dropout: float = 0.0
-    """On the embedding, between layers and before the softmax."""
-    batch_size: int = 32
+    embedding_dropout: float = 0.15
+    """On the embedding, one mask for a window."""
+    dropout: float = 0.45
+    """Between layers and before the softmax."""
+    batch_size: int = 128
     """Streams of text, side by side."""
     window: int = 64
     """Steps through which gradients flow; the state is carried on."""
-    reset: float = 0.01
+    reset: float = 0.02
     """Probability that a stream starts from zero state at a window's start."""
-    optimiser: Literal["adamw", "muon"] = "adamw"
+    optimiser: Literal["adamw", "muon"] = "muon"
     """muon takes the matrices of the recurrent layers, AdamW the rest."""
-    rate: float = 3e-3
-    """The highest learning rate."""
-    warmup: int = 100
-    """Steps in which the rate rises to it."""
+    rate: float = 4e-3
+    """AdamW's highest learning rate."""
+    muon_rate: float = 0.04
+    """Muon's highest learning rate."""
+    decay: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rates fall to nothing over the budget."""
+    warmup: int = 50
+    """Steps in which the rates rise to their height."""
     weight_decay: float = 0.01
     """AdamW's, on matrices."""
     clip: float = 1.0
@@ -62,10 +68,13 @@ class CharLMOptions(Options):
         require(len(self.sizes) > 0 and min(self.sizes) >= 1, "sizes", self.sizes, "one or more sizes of 1 or more")
         require(self.embedding >= 0, "embedding", self.embedding, "0 (one-hot) or more")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
+        rate = self.embedding_dropout
+        require(0 <= rate < 1, "embedding_dropout", rate, "at least 0 and below 1")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         require(self.window >= 1, "window", self.window, "1 or more")
         require(0 <= self.reset <= 1, "reset", self.reset, "a probability")
         require(self.rate > 0, "rate", self.rate, "above 0")
+        require(self.muon_rate > 0, "muon_rate", self.muon_rate, "above 0")
         require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         require(self.clip >= 0, "clip", self.clip, "0 (none) or more")
@@ -112,6 +121,7 @@ def model(options: CharLMOptions, assets: Mapping[str, Any]) -> LanguageModel:
         options.embedding,
         options.sizes,
         dropout=options.dropout,
+        embedding_dropout=options.embedding_dropout,
         kernel=options.kernel,
     )
 
@@ -122,6 +132,8 @@ def settings(options: CharLMOptions) -> Settings:
         budget=Budget(minutes=5) if budget == Budget() else budget,
         optimiser=options.optimiser,
         rate=options.rate,
+        muon_rate=options.muon_rate,
+        decay=options.decay,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,

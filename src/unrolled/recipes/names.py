@@ -42,7 +42,9 @@ class NamesOptions(Options):
     optimiser: Literal["adamw", "muon"] = "adamw"
     """muon takes the matrices of the recurrent layers, AdamW the rest."""
     rate: float = 3e-3
-    """The highest learning rate."""
+    """AdamW's highest learning rate."""
+    muon_rate: float = 0.02
+    """Muon's highest learning rate."""
     warmup: int = 100
     """Steps in which the rate rises to it."""
     weight_decay: float = 0.01
@@ -58,6 +60,7 @@ class NamesOptions(Options):
         require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         require(self.rate > 0, "rate", self.rate, "above 0")
+        require(self.muon_rate > 0, "muon_rate", self.muon_rate, "above 0")
         require(self.warmup >= 0, "warmup", self.warmup, "0 or more")
         require(self.weight_decay >= 0, "weight_decay", self.weight_decay, "0 or more")
         require(self.clip >= 0, "clip", self.clip, "0 (none) or more")
@@ -108,6 +111,7 @@ def model(options: NamesOptions, assets: Mapping[str, Any]) -> LanguageModel:
         options.embedding,
         options.sizes,
         dropout=options.dropout,
+        embedding_dropout=options.dropout,
         kernel=options.kernel,
     )
 
@@ -167,6 +171,7 @@ def settings(options: NamesOptions) -> Settings:
         budget=Budget(minutes=5) if budget == Budget() else budget,
         optimiser=options.optimiser,
         rate=options.rate,
+        muon_rate=options.muon_rate,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,

@@ -30,7 +30,7 @@ class Planned(Event):
 
 @dataclass(frozen=True)
 class Updated(Event):
-    """One update. loss: what was minimised, in nats, by unit or (Settings.reduction) by row; gradient_norm: unclipped."""
+    """One update. loss: what was minimised, by unit or by row (Settings.reduction); gradient_norm: unclipped."""
 
     KIND = "updated"
     loss: float

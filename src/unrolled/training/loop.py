@@ -168,7 +168,7 @@ class _Training:
         if not math.isfinite(norm):
             return Trouble(f"the gradient's norm was {norm} at step {at.step}")
         rate = at.story.rate_factor * schedule.learning_rate(at.step, settings, at.plan)
-        self.optimiser.step(rate)
+        self.optimiser.step(rate / settings.rate)
 
         # Detach: the one way in which a state comes back.
         at.state = None if batch.fresh is None else states.detach(loss.state)

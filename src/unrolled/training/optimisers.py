@@ -1,10 +1,10 @@
 """Optimisers, each with its tensors by name, so that a checkpoint can hold them without pickle.
 
 AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): torch's own.
-Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) with the scale of Liu et al. (2025), arXiv:2502.16982.
+Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), orthogonalised by Polar Express.
 Adagrad (Duchi et al. 2011) in the form of min-char-rnn (Karpathy 2015).
 
-Decoupled weight decay acts on matrices only (parameters of two axes or more), with every one of them.
+Decoupled weight decay acts on matrices only (parameters of two axes or more), and not on those that Muon steps.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from unrolled.cells.cell import Cell
 from unrolled.errors import CheckpointError
 from unrolled.training.settings import Settings
 
-#: Newton–Schulz's quintic, as Jordan et al. tuned it: steep at zero, singular values end near 1.
-QUINTIC = (3.4445, -4.7750, 2.0315)
+#: The first three of Polar Express (Amsel et al. 2025, arXiv:2505.16932), each (a, b, c): for our purpose as good as
+#: five steps of one fixed polynomial, and cheaper.
+POLYNOMIALS = (
+    (8.28721201814563, -23.595886519098837, 17.300387312530933),
+    (4.107059111542203, -2.9478499167379106, 0.5448431082926601),
+    (3.9486908534822946, -2.908902115962949, 0.5518191394370137),
+)
+#: Keeps the largest singular value below 1 in spite of rounding.
+SAFETY = 1.01
 
 
 class Adagrad(Optimizer):
@@ -50,18 +57,19 @@ class Adagrad(Optimizer):
 class Muon(Optimizer):
     """Momentum whose every gate block is brought near the closest orthogonal matrix before it is taken as a step.
 
-        m ← m + (1 − μ)(g − m),   d = g + μ (m − g),   p ← p − rate · 0.2 √max(rows, columns) · NewtonSchulz(d)
+        m ← m + (1 − μ)(g − m),   d = g + μ (m − g),   p ← p − rate · √max(1, rows/columns) · orthogonalised(d)
 
     torch.optim.Muon's formulas, but block by block: the (G·H, F) weights of a cell are G matrices that happen to be
-    stored together, and orthogonalising them as one would couple the gates. The factor gives a step the root mean
-    square of AdamW's, so that one rate and one decay serve both. Each group says its `blocks`.
+    stored together, and orthogonalising them as one would couple the gates. Each group says its `blocks`.
+    A step has the same size whatever the gradient's, so that there is no weight decay here.
+
+    precision: of the products that orthogonalise.
     """
 
     def __init__(
-        self, params: Iterable, lr: float, weight_decay: float = 0.0, momentum: float = 0.95,
-        precision: torch.dtype = torch.float32,
-    ) -> None:  # fmt: skip
-        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "blocks": 1})
+        self, params: Iterable, lr: float, momentum: float = 0.95, precision: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "blocks": 1})
         self.precision = precision
 
     @torch.no_grad()
@@ -76,20 +84,22 @@ class Muon(Optimizer):
                 state["momentum"].lerp_(p.grad, 1 - group["momentum"])
                 d = p.grad.lerp(state["momentum"], group["momentum"])
                 blocks = d.view(group["blocks"], -1, d.shape[1])
-                scale = 0.2 * math.sqrt(max(blocks.shape[1:]))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(newton_schulz(blocks, self.precision).view_as(p), alpha=-group["lr"] * scale)
+                scale = math.sqrt(max(1.0, blocks.shape[1] / blocks.shape[2]))
+                p.add_(orthogonalised(blocks, self.precision).view_as(p), alpha=-group["lr"] * scale)
 
 
-def newton_schulz(blocks: Tensor, precision: torch.dtype, steps: int = 5) -> Tensor:
-    """U Vᵀ, nearly, of every matrix U S Vᵀ of blocks (G, rows, columns), by products alone."""
-    a, b, c = QUINTIC
+def orthogonalised(blocks: Tensor, precision: torch.dtype) -> Tensor:
+    """U Vᵀ, nearly, of every matrix U S Vᵀ of blocks (G, rows, columns), by products alone.
+
+    x ← a x + b (x xᵀ) x + c (x xᵀ)² x, three times, from x = blocks / ‖blocks‖: each polynomial in the singular values
+    brings all above a thousandth nearer to 1 than the last, the best that its degree can do from there.
+    """
     x = blocks.to(precision)
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)
-    for _ in range(steps):
+    x = x / (SAFETY * x.norm(dim=(1, 2), keepdim=True)).clamp(min=1e-7)
+    for a, b, c in POLYNOMIALS:
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.mT if tall else x).to(blocks.dtype)
@@ -102,11 +112,11 @@ class Optimiser:
         self.parts = parts
         self.names = names
 
-    def step(self, rate: float) -> None:
-        """One step from the gradients at hand, which are gone afterwards."""
+    def step(self, share: float) -> None:
+        """One step from the gradients at hand, which are gone afterwards, at `share` of each part's highest rate."""
         for part in self.parts:
             for group in part.param_groups:
-                group["lr"] = rate
+                group["lr"] = share * part.defaults["lr"]
             part.step()
             part.zero_grad(set_to_none=True)
 
@@ -173,11 +183,9 @@ def build(model: nn.Module, settings: Settings) -> Optimiser:
         real = all(p.is_floating_point() for p in rest)  # the fused step takes no complex parameters
         parts.append(torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, fused=real))
     if recurrent:
-        groups = [
-            {"params": [p], "blocks": blocks, "weight_decay": settings.weight_decay} for p, blocks in recurrent.items()
-        ]
+        groups = [{"params": [p], "blocks": blocks} for p, blocks in recurrent.items()]
         precision = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
-        parts.append(Muon(groups, lr=settings.rate, precision=precision))
+        parts.append(Muon(groups, lr=settings.muon_rate, precision=precision))
     return Optimiser(parts, named)
 
 

@@ -24,7 +24,8 @@ class Settings:
     """One training.
 
     optimiser: "adamw"; "muon", for the recurrent layers' matrices, with AdamW for the rest; "adagrad".
-    rate: the highest learning rate. warmup_steps: linear rise to it. decay: the way down over the rest of the budget.
+    rate: the highest learning rate; muon_rate: that of Muon's part. Both rise over `warmup_steps` and fall alike.
+    decay: the way down over the rest of the budget.
     final_rate: what is left of `rate` at the end, as a fraction.
     clip_norm, clip_value: gradient clipping (Pascanu et al. 2013), over all parameters; 0 is none.
     reduction: "mean" divides the summed loss by what it counts before going backward; "rows" divides by the rows of
@@ -36,6 +37,7 @@ class Settings:
     budget: Budget = field(default_factory=lambda: Budget(steps=1000))
     optimiser: Literal["adamw", "muon", "adagrad"] = "adamw"
     rate: float = 2e-3
+    muon_rate: float = 2e-2
     warmup_steps: int = 50
     decay: Literal["cosine", "linear", "constant"] = "cosine"
     final_rate: float = 0.0

@@ -46,6 +46,7 @@ def team_for(options: Options) -> Iterator[Team]:
     import torch
 
     from unrolled.training import processes
+    from unrolled.training.hardware import keep_freed_memory
 
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise OptionError(f"--device {options.device}: torch finds no such accelerator here; leave --device out")
@@ -53,6 +54,7 @@ def team_for(options: Options) -> Iterator[Team]:
         device = torch.device(options.device)
     except RuntimeError as error:
         raise OptionError(f"--device {options.device}: expected cpu, cuda or cuda:1") from error
+    keep_freed_memory()
     torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
     with processes.joined(device) as team:
         yield team
