@@ -178,7 +178,7 @@ class _Training:
         self.throughput.update(count)
         self.count = count
         epoch = at.number / self.batches_per_epoch
-        return Updated(at.step, total / over, norm, rate, epoch, self.throughput.per_second(), self._seconds_left())
+        return Updated(at.step, total / divisor, norm, rate, epoch, self.throughput.per_second(), self._seconds_left())
 
     def _begin(self, resume: bool) -> Iterator[Event]:
         """From the latest checkpoint, or from nothing, with a checkpoint of it: there is always one to go back to."""
