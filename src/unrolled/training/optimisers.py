@@ -85,7 +85,7 @@ class Muon(Optimizer):
                 d = p.grad.lerp(state["momentum"], group["momentum"])
                 blocks = d.view(group["blocks"], -1, d.shape[1])
                 scale = math.sqrt(max(1.0, blocks.shape[1] / blocks.shape[2]))
-                p.add_(orthogonalised(blocks, self.precision).view_as(p), alpha=-group["lr"] * scale)
+                p.add_(orthogonalised(blocks, self.precision).reshape(p.shape), alpha=-group["lr"] * scale)
 
 
 def orthogonalised(blocks: Tensor, precision: torch.dtype) -> Tensor:
