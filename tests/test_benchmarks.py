@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as runner
+from benchmarks import command as commands
 from benchmarks import suite as suites
-from benchmarks.suites import start
+from benchmarks.suites import large_text, start
 from benchmarks.table import table
 from unrolled.errors import OptionError, UserError
 from unrolled.workshop.results import Figure, Result, read_result
@@ -86,8 +87,68 @@ def test_a_command_that_fails_is_no_figure(timed: object) -> None:
 def test_the_command_measured_is_the_installed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(UserError, match="scripts/setup"):
-        start.installed_command()
+        commands.installed_command()
     command = tmp_path / "unrolled"
     command.write_text("")
     command.chmod(stat.S_IRWXU)
-    assert start.installed_command() == str(command)
+    assert commands.installed_command() == str(command)
+
+
+TRAINING = """
+import json, os, time
+def say(**event): print(json.dumps(event), flush=True)
+time.sleep(0.2)
+say(event="began")
+held = bytearray(os.urandom(1)) * (64 << 20)
+time.sleep(0.2)
+del held
+for speed in (1, 1, 1, 40, 10, 20): say(event="updated", per_second=speed)
+say(event=os.environ["LAST"])
+"""
+linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells anonymous memory apart")
+
+
+@linux
+def test_a_training_is_watched_from_outside() -> None:
+    found = large_text.watched(python(TRAINING), {"LAST": "finished"})
+    assert 0.2 <= found.until_began < 5
+    assert found.per_second == 20  # the median of the second half
+    assert 64 <= found.anonymous < 100
+
+
+@linux
+def test_a_training_that_fails_is_no_figure() -> None:
+    with pytest.raises(UserError, match="nothing was measured: KeyError: 'LAST'"):
+        large_text.watched(python(TRAINING), {})
+
+
+@linux
+def test_large_text_compares_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def train(text: Path, folder: Path, steps: int) -> large_text.Training:
+        assert text.parent == folder
+        blocks = text.stat().st_size // large_text.BLOCK
+        order.append("small" if blocks == 1 else "large")
+        return large_text.Training(1.0 + blocks, 1000.0 / blocks, 100.0 * blocks + steps)
+
+    monkeypatch.setattr(large_text, "BLOCKS", 2)
+    monkeypatch.setattr(large_text, "train", train)
+    found = {figure.name: (figure.values, figure.met) for figure in large_text.measure()}
+    assert found == {
+        "encoding the large text, above the small one": ((1.0,), None),
+        "anonymous memory while encoding, above the small text's": ((100.0,), True),
+        "anonymous memory in training, above the small text's": ((100.0,) * 4, True),
+        "characters a second, as a share of the small text's": ((0.5,) * 4, False),
+    }
+    assert order[2:6] == ["small", "large", "large", "small"]
+    assert len(order) == 2 + 2 * large_text.PAIRS
+
+
+def test_the_text_is_of_the_size_asked_for() -> None:
+    text = large_text.python_text(large_text.BLOCK)
+    assert len(text) == large_text.BLOCK
+    assert text.isascii()
+    assert b"def __init__(self" in text
+    with pytest.raises(UserError, match="are needed"):
+        large_text.python_text(1 << 40)

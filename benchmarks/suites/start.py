@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
-from unrolled.errors import UserError
+from benchmarks.command import failed, installed_command
 from unrolled.workshop.results import Figure
 
 SUMMARY = "Seconds from the start of a process: `unrolled --help` whole, `unrolled sample tiny` to its first character"
@@ -20,14 +18,6 @@ def measure() -> Iterator[Figure]:
     command = installed_command()
     yield repeated("unrolled --help, whole", "< 0.3", until_end, [command, "--help"])
     yield repeated("unrolled sample tiny, first character", "< 2.5", until_first_byte, [command, "sample", "tiny"])
-
-
-def installed_command() -> str:
-    """The `unrolled` beside the Python that runs this: what a user types, and no wrapper around it."""
-    command = Path(sys.executable).with_name("unrolled")
-    if not command.exists():
-        raise UserError(f"{sys.executable} has no `unrolled` beside it: install the package first (scripts/setup)")
-    return str(command)
 
 
 def repeated(name: str, target: str, timed: Callable[[Sequence[str]], float], command: Sequence[str]) -> Figure:
@@ -56,9 +46,3 @@ def until_first_byte(command: Sequence[str]) -> float:
         if not first:
             raise failed(command, process.stderr.read().decode())
     return seconds
-
-
-def failed(command: Sequence[str], said: str) -> UserError:
-    words = " ".join((Path(command[0]).name, *command[1:]))
-    last = (said.strip().splitlines() or ["it said nothing"])[-1]
-    return UserError(f"{words} did not work, so nothing was measured: {last}")

@@ -18,8 +18,6 @@ import math
 import operator
 import re
 import shlex
-import statistics
-import subprocess
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +66,9 @@ def source_commit() -> str:
 
 
 def _git(*words: str) -> str:
+    # Imported here: the command line loads this file, and `--help` is not to wait for what it does not use.
+    import subprocess
+
     done = subprocess.run(["git", *words], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
@@ -103,12 +104,13 @@ class Figure:
     @property
     def mean(self) -> float:
         """Of the values, to four significant digits or all those before the point."""
-        return _rounded(statistics.fmean(self.values))
+        return _rounded(_mean(self.values))
 
     @property
     def spread(self) -> float:
         """Standard deviation of the values around their mean."""
-        return _rounded(statistics.pstdev(self.values))
+        mean = _mean(self.values)
+        return _rounded(math.sqrt(_mean([(value - mean) ** 2 for value in self.values])))
 
     @property
     def met(self) -> bool | None:
@@ -116,7 +118,7 @@ class Figure:
         if not self.target:
             return None
         holds, bar = _read_target(self.target)
-        return holds(statistics.fmean(self.values), bar)
+        return holds(_mean(self.values), bar)
 
 
 @dataclass(frozen=True)
@@ -244,6 +246,10 @@ def _read_target(target: str) -> tuple[Any, float]:
     if relation not in RELATIONS:
         raise ValueError(f"target {target!r}: expected one of {', '.join(RELATIONS)}, a space and a number")
     return RELATIONS[relation], float(bar)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _rounded(value: float) -> float:
