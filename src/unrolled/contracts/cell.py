@@ -1,5 +1,6 @@
 """The contract of a cell, clause by clause. `check_cell(MyCell)` runs them all.
 
+This file is long because the contract is read whole, in one place.
 Each clause takes a Subject and raises ContractError where the cell breaks it. Numbers are compared in float64.
 """
 
