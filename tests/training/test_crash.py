@@ -139,14 +139,20 @@ def test_torchrun_gives_the_losses_of_one_process(crash: Crash, tmp_path: Path) 
     assert moved["losses"] == pytest.approx(one["losses"][7:], rel=1e-5)
 
 
+LONG = {"steps": 300, "pace": 0.01}
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """The run under torchrun that nothing happens to, and how long it took."""
+    began = time.monotonic()
+    straight = torchrun(tmp_path_factory.mktemp("long") / "a", **LONG)
+    return straight | {"seconds": time.monotonic() - began}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", range(TORCHRUN_MOMENTS))
-def test_torchrun_killed_at_a_random_moment(
-    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, moment: int
-) -> None:
-    job = {"steps": 300, "pace": 0.01}
-    began = time.monotonic()
-    straight = torchrun(tmp_path / "straight", **job)
-    took = time.monotonic() - began
-    torchrun(tmp_path / "a", kill_after=random.Random(moment).uniform(0.3 * took, 0.95 * took), **job)
-    assert torchrun(tmp_path / "a", resume=True, **job)["digest"] == straight["digest"]
+def test_torchrun_killed_at_a_random_moment(long: dict, tmp_path: Path, moment: int) -> None:
+    after = random.Random(moment).uniform(0.3, 0.95) * long["seconds"]
+    torchrun(tmp_path / "a", kill_after=after, **LONG)
+    assert torchrun(tmp_path / "a", resume=True, **LONG)["digest"] == long["digest"]

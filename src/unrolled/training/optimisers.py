@@ -161,13 +161,10 @@ class Optimiser:
 
 
 def _moments(part: Optimizer) -> set[str]:
-    return (
-        {"momentum"}
-        if isinstance(part, Muon)
-        else {"sum"}
-        if isinstance(part, Adagrad)
-        else {"step", "exp_avg", "exp_avg_sq"}
-    )
+    """What an optimiser remembers of each parameter."""
+    if isinstance(part, Muon):
+        return {"momentum"}
+    return {"sum"} if isinstance(part, Adagrad) else {"step", "exp_avg", "exp_avg_sq"}
 
 
 def build(model: nn.Module, settings: Settings) -> Optimiser:
