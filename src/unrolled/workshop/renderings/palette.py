@@ -1,8 +1,8 @@
 """The colours, for all renderings.
 
-Lines take the colours of Okabe & Ito, which people with any of the common colour deficiencies tell apart. Scales run
-in lightness as well as in hue, so that they survive a grey print. Colours between two are mixed in OKLab (Ottosson
-2020), where equal steps look equal.
+Lines take hues near those of Okabe & Ito, set so that people with the common colour deficiencies tell them apart.
+Scales run in lightness as well as in hue, so that they survive a grey print. Colours between two are mixed in OKLab
+(Ottosson 2020), where equal steps look equal.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MUTED = "#686d76"
 #: Where there is no value.
 ABSENT = "#dcd9d2"
 
-LINES = ("#0072b2", "#d55e00", "#009e73", "#b8568f", "#c98a00", "#3a9bd4", "#22252b")
-#: The same hues, lighter, for terminals, which are mostly dark.
-TERMINAL_LINES = ("#56b4e9", "#e69f00", "#2fc79a", "#e28bbd", "#e8713a", "#a9b4c2")
+LINES = ("#0067a8", "#b84700", "#009e73", "#8e4585", "#c28e00", "#3f9fdb", "#22252b")
+#: The same hues, lighter, for terminals, which are mostly dark; the last is whatever the terminal writes in.
+TERMINAL_LINES = ("#56b4e9", "#e69f00", "#2fc79a", "#e28bbd", "#e8713a", "default")
 
 #: From nothing to much: paper, sea, night.
 SEQUENTIAL = ("#f7f3e8", "#a8cfc4", "#3d8fa0", "#15395f")

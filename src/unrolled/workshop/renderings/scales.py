@@ -11,6 +11,8 @@ from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL
 
 #: Whatever a rendering asks for, more ticks than this are never made.
 MOST_TICKS = 12
+#: Numbers this far from zero are as good as infinite: they have no place on an axis.
+FARTHEST = 1e150
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Axis:
 
     def place(self, value: float) -> float:
         """0 at `low`, 1 at `high`; NaN where the value has no place on this axis."""
-        if not math.isfinite(value) or (self.log and value <= 0):
+        if not _has_a_place(value, self.log):
             return math.nan
         low, high = self.low, self.high
         if self.log:
@@ -32,12 +34,17 @@ class Axis:
         return (value - low) / (high - low)
 
 
+def _has_a_place(value: float, log: bool) -> bool:
+    # Beyond the bounds, differences and ratios would not be finite.
+    return FARTHEST > value > (1 / FARTHEST if log else -FARTHEST)
+
+
 def axis(values: Iterable[float], *, log: bool, ticks: int, tight: bool = False) -> Axis | None:
     """An axis that holds all `values` with about `ticks` ticks; None where no value has a place on it.
 
     tight: the axis ends at the values (as time does); else at the ticks beyond them.
     """
-    held = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+    held = [v for v in values if _has_a_place(v, log)]
     if not held:
         return None
     low, high = min(held), max(held)
@@ -45,13 +52,11 @@ def axis(values: Iterable[float], *, log: bool, ticks: int, tight: bool = False)
 
 
 def _linear_axis(low: float, high: float, ticks: int, tight: bool) -> Axis:
-    # Values that are all alike, or that float64 cannot part into steps, get some room.
-    least = 1e-9 * max(abs(low), abs(high), 1e-300)
-    if high - low < least or not math.isfinite(high - low):
-        room = abs(high) / 2 or 1.0
-        low, high = max(low - room, -1e308), min(high + room, 1e308)
-        if not math.isfinite(high - low):
-            low, high = low / 4, high / 4
+    largest = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * largest, 1 / FARTHEST):
+        # Values that are all alike get some room.
+        room = largest / 2 if largest > 1 / FARTHEST else 1.0
+        low, high = low - room, high + room
     step = _step((high - low) / max(ticks, 1))
     if not tight:
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step

@@ -36,20 +36,21 @@ def to_terminal(figure: Figure) -> RenderableType:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The values as bars, `width` at most, each the mean of its share, from the lowest to the highest; a space for NaN."""
+    """As bars, `width` at most, each the mean of its share of the values, lowest to highest; a space for NaN."""
     count = min(width, len(values))
     edges = [round(i * len(values) / count) for i in range(count + 1)] if count else []
     bars = [_mean(values[start:end]) for start, end in pairwise(edges)]
     held = [bar for bar in bars if not math.isnan(bar)]
     low, high = min(held, default=0.0), max(held, default=0.0)
-    reach = (high - low) or 1.0
-    return "".join(" " if math.isnan(bar) else _BARS[round((bar - low) / reach * 7)] for bar in bars)
+    # Halves: the whole reach of what a float can hold is itself none.
+    reach = (high / 2 - low / 2) or 1.0
+    return "".join(" " if math.isnan(bar) else _BARS[round((bar / 2 - low / 2) / reach * 7)] for bar in bars)
 
 
 def _mean(values: Sequence[float]) -> float:
     """Of what is finite; NaN where nothing is."""
     held = [value for value in values if math.isfinite(value)]
-    return math.fsum(held) / len(held) if held else math.nan
+    return math.fsum(value / len(held) for value in held) if held else math.nan
 
 
 def _title(figure: Figure) -> Text:

@@ -1,0 +1,127 @@
+"""Figures: through JSON and back they are the same; what is not a figure is refused in words."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unrolled.errors import DataError, ShapeError
+from unrolled.figures import FORMAT, ColouredText, Curves, HeatMap, Series, Table, from_json
+
+numbers = st.floats()
+words = st.text(max_size=8)
+
+
+def same_length(*parts):
+    return st.integers(0, 5).flatmap(
+        lambda n: st.tuples(*(st.lists(part, min_size=n, max_size=n).map(tuple) for part in parts))
+    )
+
+
+series = st.builds(lambda name, xy: Series(name, *xy), words, same_length(numbers, numbers))
+curves = st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans())
+heat_maps = st.integers(0, 4).flatmap(
+    lambda n: st.builds(
+        lambda title, rows, columns, label: HeatMap(title, rows[0], rows[1], columns, label),
+        words,
+        same_length(st.lists(numbers, min_size=n, max_size=n).map(tuple), words),
+        st.lists(words, min_size=n, max_size=n).map(tuple),
+        words,
+    )
+)
+coloured = st.builds(
+    lambda title, parts, label: ColouredText(title, *parts, (-1.0, 2.5), label),
+    words,
+    same_length(words, numbers),
+    words,
+)
+cells = st.one_of(st.none(), words, st.integers(), numbers, st.sampled_from(["NaN", "Infinity"]))
+tables = st.integers(0, 4).flatmap(
+    lambda n: st.builds(
+        Table,
+        words,
+        st.lists(words, min_size=n, max_size=n).map(tuple),
+        st.lists(st.lists(cells, min_size=n, max_size=n).map(tuple), max_size=3).map(tuple),
+    )
+)
+
+
+@given(st.one_of(curves, heat_maps, coloured, tables))
+def test_through_json_and_back_it_is_the_same(figure):
+    # allow_nan=False: nothing is written that is not JSON.
+    written = json.dumps(figure.to_json(), allow_nan=False)
+    # repr tells NaN from nothing, 1 from 1.0 and "NaN" from NaN, where == does not.
+    assert repr(from_json(json.loads(written))) == repr(figure)
+
+
+def test_what_is_written_is_what_the_page_says():
+    figure = Curves("loss", (Series("a", (1.0, 2.0), (math.nan, -math.inf)),), "step", "nats", x_log=True)
+    assert figure.to_json() == {
+        "figure": "curves",
+        "format": FORMAT,
+        "title": "loss",
+        "series": [{"name": "a", "x": [1.0, 2.0], "y": ["NaN", "-Infinity"]}],
+        "x_label": "step",
+        "y_label": "nats",
+        "x_log": True,
+        "y_log": False,
+    }
+    assert Table("t", ("a",), ((math.inf,), ("NaN",))).to_json()["rows"] == [[{"number": "Infinity"}], ["NaN"]]
+
+
+GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({**GOOD, "figure": "hologram"}, "one of curves, heat-map, coloured-text, table; 'hologram' came"),
+        ({}, "None came"),
+        ({**GOOD, "format": FORMAT + 1}, f"this one has format {FORMAT + 1}"),
+        ({k: v for k, v in GOOD.items() if k != "rows"}, "a table has the fields"),
+        ({**GOOD, "extra": 1}, "a table has the fields"),
+        ({**GOOD, "title": 5}, "a text was expected; 5 came"),
+        ({**GOOD, "rows": 5}, "cannot be read"),
+        ({**GOOD, "rows": [[1]]}, "row 1 of table 't' must have 2 cells; 1 came"),
+        ({**GOOD, "rows": [[1, []]]}, "a cell is text, a number or nothing"),
+        ({**GOOD, "rows": [[1, {"word": 2}]]}, "cannot be read"),
+        ({**Curves("c", (), "x", "y").to_json(), "x_log": "yes"}, "true or false was expected"),
+        ({**Curves("c", (), "x", "y").to_json(), "series": [{"name": "a", "x": [1], "y": []}]}, "1 x and 0 y came"),
+        ({**ColouredText("c", (), (), (0.0, 1.0), "v").to_json(), "scale": [1.0]}, "cannot be read"),
+    ],
+)
+def test_what_is_not_a_figure_is_refused(data, said):
+    with pytest.raises(DataError, match=said):
+        from_json(data)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Series("a", (1.0,), ()),
+        lambda: HeatMap("h", ((1.0,),), ("r", "s"), ("c",), "v"),
+        lambda: HeatMap("h", ((1.0, 2.0),), ("r",), ("c",), "v"),
+        lambda: ColouredText("c", ("a",), (), (0.0, 1.0), "v"),
+        lambda: ColouredText("c", (), (), (1.0, 1.0), "v"),
+        lambda: ColouredText("c", (), (), (0.0, math.inf), "v"),
+        lambda: ColouredText("c", (), (), (math.nan, 1.0), "v"),
+        lambda: Table("t", ("a",), ((1, 2),)),
+    ],
+)
+def test_parts_that_do_not_fit_together_make_no_figure(make):
+    with pytest.raises(ShapeError):
+        make()
+
+
+def test_figures_and_their_renderings_import_neither_torch_nor_numpy():
+    code = (
+        "import sys, unrolled.figures, unrolled.workshop.renderings.svg, unrolled.workshop.renderings.terminal;"
+        "assert not {'torch', 'numpy'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

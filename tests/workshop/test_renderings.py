@@ -1,0 +1,313 @@
+"""Renderings: geometry read back from the SVG, hostile texts, what a terminal of any width gets to see."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import unicodedata
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from unrolled.figures import ColouredText, Curves, HeatMap, Series, Table
+from unrolled.workshop.renderings.braille import Canvas
+from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL, mix
+from unrolled.workshop.renderings.session import session_svg
+from unrolled.workshop.renderings.svg import to_svg
+from unrolled.workshop.renderings.terminal import to_terminal
+
+NS = "{http://www.w3.org/2000/svg}"
+HOSTILE = "<script>alert(1)</script> & \"'\x1b[31m\x00\x07]]>\ud800\ufffe\u202e[bold]x[/bold]\u2028</svg>"
+
+words = st.one_of(st.text(max_size=12), st.just(HOSTILE))
+numbers = st.one_of(st.floats(), st.floats(-10, 10))
+
+
+def _columns(n, part):
+    return st.lists(part, min_size=n, max_size=n).map(tuple)
+
+
+series = st.integers(0, 6).flatmap(lambda n: st.builds(Series, words, _columns(n, numbers), _columns(n, numbers)))
+figures = st.one_of(
+    st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans()),
+    st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 5, 90])).flatmap(
+        lambda shape: st.builds(
+            HeatMap,
+            words,
+            _columns(shape[0], st.builds(lambda v: (v,) * shape[1], numbers)),
+            _columns(shape[0], words),
+            st.builds(lambda w: (w,) * shape[1], words),
+            words,
+        )
+    ),
+    st.integers(0, 8).flatmap(
+        lambda n: st.builds(ColouredText, words, _columns(n, words), _columns(n, numbers), st.just((0.0, 3.0)), words)
+    ),
+    st.integers(0, 5).flatmap(
+        lambda n: st.builds(
+            Table,
+            words,
+            _columns(n, words),
+            st.lists(_columns(n, st.one_of(st.none(), words, st.integers(), numbers)), max_size=4).map(tuple),
+        )
+    ),
+)
+
+
+def parse(document: str) -> ElementTree.Element:
+    return ElementTree.fromstring(document)
+
+
+def texts(root: ElementTree.Element) -> list[str]:
+    return [element.text or "" for element in root.iter(f"{NS}text")]
+
+
+@settings(deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(figures)
+def test_svg_is_well_formed_and_finite_whatever_the_figure(figure):
+    document = to_svg(figure)
+    root = parse(document)
+    assert root.tag == f"{NS}svg"
+    assert {element.tag for element in root.iter()} <= {
+        NS + tag for tag in ("svg", "title", "style", "rect", "text", "path", "circle")
+    }
+    for element in root.iter():
+        for name, value in element.attrib.items():
+            assert name == "aria-label" or not re.search(r"nan|inf", value, re.IGNORECASE), (name, value)
+    document.encode("utf-8")
+    assert to_svg(figure) == document
+
+
+@settings(deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(figures, st.integers(30, 130))
+def test_a_terminal_gets_no_control_characters_and_no_line_wider_than_it_is(figure, width):
+    console = Console(width=width, file=io.StringIO(), force_terminal=False, color_system=None)
+    console.print(to_terminal(figure))
+    written = console.file.getvalue()
+    for line in written.split("\n"):
+        assert cell_len(line) <= width
+        assert not [c for c in line if unicodedata.category(c) in ("Cc", "Cs")]
+
+
+def test_hostile_words_are_shown_and_do_nothing():
+    table = Table(HOSTILE, (HOSTILE,), ((HOSTILE,),))
+    root = parse(to_svg(table))
+    assert "<script>alert(1)</script> & \"'␛[31m␀␇]]>" in " ".join(texts(root))
+    assert not list(root.iter(f"{NS}script"))
+    console = Console(width=120, file=io.StringIO(), force_terminal=True, color_system=None)
+    console.print(to_terminal(table))
+    written = console.file.getvalue()
+    assert "[bold]x[/bold]" in written
+    assert "\x1b[31m" not in written
+    assert "\u202e" not in written
+
+
+# Curves
+
+
+def _path_points(element: ElementTree.Element) -> list[list[tuple[float, float]]]:
+    strokes = element.attrib["d"].split("M")[1:]
+    return [[tuple(map(float, point.split())) for point in stroke.split("L")] for stroke in strokes]
+
+
+def _lines(root: ElementTree.Element) -> list[list[list[tuple[float, float]]]]:
+    return [_path_points(e) for e in root.iter(f"{NS}path") if e.attrib.get("stroke-linejoin") == "round"]
+
+
+def _tick_places(root: ElementTree.Element) -> tuple[dict[str, float], dict[str, float]]:
+    """Written → x of the ticks below, and written → y of those at the left."""
+    below, left = {}, {}
+    for element in root.iter(f"{NS}text"):
+        if element.attrib.get("text-anchor") == "middle":
+            below[element.text] = float(element.attrib["x"])
+        elif element.attrib.get("text-anchor") == "end" and re.fullmatch(r"[−\d.,]+", element.text):
+            left[element.text] = float(element.attrib["y"]) - 4
+    return below, left
+
+
+def test_a_point_stands_where_its_ticks_say():
+    figure = Curves("t", (Series("a", (0.0, 10.0, 20.0), (1.0, 3.0, 2.5)),), "step", "loss")
+    root = parse(to_svg(figure))
+    below, left = _tick_places(root)
+    ((points,),) = _lines(root)
+    for (x, y), (want_x, want_y) in zip(points, [("0", 1.0), ("10", 3.0), ("20", 2.5)], strict=True):
+        assert x == pytest.approx(below[want_x], abs=0.02)
+        # Between the ticks 1 and 3, in proportion.
+        low, high = left["1.0"], left["3.0"]
+        assert y == pytest.approx(low + (want_y - 1) / 2 * (high - low), abs=0.02)
+    assert left["3.0"] < left["1.0"]
+
+
+def test_logarithmic_axes_give_equal_ratios_equal_room():
+    figure = Curves("t", (Series("a", (1.0, 10.0, 100.0, 1000.0), (0.01, 1.0, 100.0, 10000.0)),), "x", "y", True, True)
+    ((points,),) = _lines(parse(to_svg(figure)))
+    steps = {(round(b[0] - a[0], 1), round(b[1] - a[1], 1)) for a, b in pairwise(points)}
+    assert len(steps) == 1
+
+
+def test_gaps_break_a_line_and_what_a_logarithm_cannot_hold_is_left_out():
+    figure = Curves("t", (Series("a", (0.0, 1.0, 2.0, 3.0, 4.0), (1.0, 2.0, math.nan, 2.0, 1.0)),), "x", "y")
+    (strokes,) = _lines(parse(to_svg(figure)))
+    assert [len(stroke) for stroke in strokes] == [2, 2]
+    figure = Curves("t", (Series("a", (0.0, 1.0, 2.0), (1.0, -1.0, 4.0)),), "x", "y", y_log=True)
+    (strokes,) = _lines(parse(to_svg(figure)))
+    assert [len(stroke) for stroke in strokes] == [1, 1]
+
+
+def test_names_at_the_ends_of_lines_do_not_touch_and_keep_their_order():
+    many = tuple(Series(f"line {i}", (0.0, 1.0), (0.0, 1 + i / 1000)) for i in range(8))
+    root = parse(to_svg(Curves("t", many, "x", "y")))
+    places = {e.text: float(e.attrib["y"]) for e in root.iter(f"{NS}text") if (e.text or "").startswith("line ")}
+    heights = [places[f"line {i}"] for i in reversed(range(8))]
+    assert all(b - a >= 15.9 for a, b in pairwise(heights))
+    # A single line needs no name beside it.
+    assert "only" not in texts(parse(to_svg(Curves("t", (Series("only", (0.0, 1.0), (0.0, 1.0)),), "x", "y"))))
+
+
+def test_no_data_is_said():
+    empty = Curves("t", (Series("a", (1.0,), (math.nan,)),), "x", "y")
+    assert "no data yet" in texts(parse(to_svg(empty)))
+    console = Console(width=60, file=io.StringIO())
+    console.print(to_terminal(empty))
+    assert "no data yet" in console.file.getvalue()
+
+
+def test_braille_dots_are_where_the_line_goes():
+    canvas = Canvas(2, 2)
+    canvas.line([(0.0, 0.0), (1.0, 1.0)], 0)  # 4 × 8 dots, from below left to above right
+    assert [character for character, _ in canvas.row(0)] == [" ", "⡜"] or _dots(canvas) == {
+        (round(3 * t), round(7 * (1 - t))) for t in [i / 7 for i in range(8)]
+    }
+    canvas = Canvas(3, 1)
+    canvas.line([(0.0, 1.0), (1.0, 1.0)], 0)
+    assert "".join(character for character, _ in canvas.row(0)) == "⠉⠉⠉"
+    canvas.line([(0.0, 0.0), (math.nan, 0.0), (1.0, 0.0)], 1)
+    assert canvas.row(0) == [("⡉", 1), ("⠉", 0), ("⢉", 1)]
+
+
+def _dots(canvas: Canvas) -> set[tuple[int, int]]:
+    """(x, y) of every dot, read from the Unicode names, which number the dots 1 to 8."""
+    where = {1: (0, 0), 2: (0, 1), 3: (0, 2), 4: (1, 0), 5: (1, 1), 6: (1, 2), 7: (0, 3), 8: (1, 3)}
+    found = set()
+    for row in range(canvas.rows):
+        for column, (character, _) in enumerate(canvas.row(row)):
+            if character != " ":
+                for digit in unicodedata.name(character).rsplit("-", 1)[1]:
+                    x, y = where[int(digit)]
+                    found.add((2 * column + x, 4 * row + y))
+    return found
+
+
+def test_a_plot_in_the_terminal_rises_where_the_numbers_rise():
+    figure = Curves("t", (Series("a", tuple(map(float, range(50))), tuple(map(float, range(50)))),), "step", "loss")
+    console = Console(width=70, file=io.StringIO())
+    console.print(to_terminal(figure))
+    lines = [line for line in console.file.getvalue().split("\n") if "│" in line or "┤" in line]
+    starts = [next((i for i, c in enumerate(line) if "\u2800" <= c <= "\u28ff"), None) for line in lines]
+    assert len(lines) == 14
+    # The axis goes up to 60, so that the highest rows stay empty.
+    drawn = [start for start in starts if start is not None]
+    assert starts[-len(drawn) :] == drawn
+    assert len(drawn) >= 10
+    assert drawn == sorted(set(drawn), reverse=True)
+
+
+# Heat map and text
+
+
+def test_heat_map_colours_follow_the_values_and_zero_is_the_middle():
+    root = parse(to_svg(HeatMap("h", ((-2.0, 0.0, 1.0), (math.nan, 2.0, -1.0)), ("r", "s"), ("a", "b", "c"), "v")))
+    cells = {
+        e.find(f"{NS}title").text: e.attrib["fill"] for e in root.iter(f"{NS}rect") if e.find(f"{NS}title") is not None
+    }
+    assert cells["r, a: −2.000"] == DIVERGING[0]
+    assert cells["r, b: 0"] == DIVERGING[2]
+    assert cells["s, b: 2.000"] == DIVERGING[4]
+    assert cells["r, c: 1.000"] == DIVERGING[3]
+    assert cells["s, a: –"] not in DIVERGING
+    root = parse(to_svg(HeatMap("h", ((3.0, 5.0),), ("r",), ("a", "b"), "v")))
+    fills = [e.attrib["fill"] for e in root.iter(f"{NS}rect") if e.find(f"{NS}title") is not None]
+    assert fills == [SEQUENTIAL[0], SEQUENTIAL[-1]]
+
+
+def test_columns_that_have_no_room_in_a_terminal_share_cells():
+    figure = HeatMap("h", (tuple(map(float, range(100))),), ("r",), tuple(f"c{i}" for i in range(100)), "v")
+    console = Console(width=30, file=io.StringIO())
+    console.print(to_terminal(figure))
+    written = console.file.getvalue()
+    assert "each cell is the mean of 4 columns" in " ".join(written.split())
+    assert re.search(r"c0 +c99", written)
+
+
+def _styled(figure) -> list[tuple[str, str | None]]:
+    """(text, background) of each run of letters in the terminal's rendering."""
+    console = Console(width=80, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    lines = console.render_lines(to_terminal(figure), pad=False)
+    found = []
+    for line in lines:
+        for text, style, _ in line:
+            found.append((text, None if style is None or style.bgcolor is None else style.bgcolor.triplet.hex))
+    return found
+
+
+def test_words_are_coloured_by_their_numbers_and_the_text_stays_whole():
+    figure = ColouredText("t", ("calm ", "sur", "prised", "\n", "end"), (math.nan, 0.1, 9.0, 0.0, 3.0), (0.0, 3.0), "v")
+    styled = dict(_styled(figure))
+    assert styled["calm sur"] is None
+    assert styled["prised"] == styled["end"]  # both at the end of the scale, or beyond it
+    drawn = parse(to_svg(figure))
+    tips = [e.text for e in drawn.iter(f"{NS}title")][1:]
+    assert tips == ["calm   –", "sur  0.1000", "prised  9.000", "⏎  0", "end  3.000"]
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(to_terminal(figure))
+    assert [line.rstrip() for line in console.file.getvalue().split("\n")[1:3]] == ["calm surprised", "end"]
+
+
+def test_lines_of_a_coloured_text_stay_on_the_card():
+    figure = ColouredText("t", ("word ",) * 100 + ("\n",) * 3, (1.0,) * 103, (0.0, 3.0), "v")
+    root = parse(to_svg(figure))
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    for rect in root.iter(f"{NS}rect"):
+        assert float(rect.attrib["x"]) + float(rect.attrib["width"]) <= width
+        assert float(rect.attrib["y"]) + float(rect.attrib["height"]) <= height
+
+
+def test_numbers_in_a_table_are_set_right_and_words_left():
+    root = parse(to_svg(Table("t", ("name", "loss", "mixed"), (("a", 1.5, 1), ("b", None, "x")))))
+    anchors = {e.text: e.attrib.get("text-anchor", "start") for e in root.iter(f"{NS}text")}
+    assert (anchors["a"], anchors["1.500"], anchors["1"], anchors["x"]) == ("start", "end", "start", "start")
+    assert (anchors["name"], anchors["loss"]) == ("start", "end")
+
+
+def test_a_session_keeps_every_line_colour_and_place():
+    content = Text.from_ansi("plain \x1b[31mred\x1b[0m\n  \x1b[1mbold\x1b[0m\n日本\x1b[44mx\x1b[0m")
+    root = parse(session_svg(content, "unrolled <run> & see", columns=40))
+    elements = {e.text: e for e in root.iter(f"{NS}text")}
+    assert elements["unrolled <run> & see"] is not None
+    em = float(elements["red"].attrib["textLength"]) / 3
+    left = float(elements["plain"].attrib["x"])
+    assert float(elements["red"].attrib["x"]) == pytest.approx(left + 6 * em, abs=0.02)
+    assert elements["red"].attrib["fill"] == "#e8715e"
+    assert float(elements["bold"].attrib["x"]) == pytest.approx(left + 2 * em, abs=0.02)
+    assert elements["bold"].attrib["font-weight"] == "700"
+    # A wide character takes two cells.
+    assert float(elements["x"].attrib["x"]) == pytest.approx(left + 4 * em, abs=0.02)
+    assert elements["plain"].attrib["y"] != elements["bold"].attrib["y"]
+
+
+def test_mixing_colours_keeps_the_ends_and_passes_through_the_middle():
+    assert [mix(SEQUENTIAL, share) for share in (0, 1 / 3, 2 / 3, 1, -5, 7)] == [
+        *SEQUENTIAL,
+        SEQUENTIAL[0],
+        SEQUENTIAL[-1],
+    ]
+    assert (
+        mix(("#000000", "#ffffff"), 0.5) == "#636363"
+    )  # OKLab's middle grey: half the lightness, an eighth of the light
