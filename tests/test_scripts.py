@@ -48,7 +48,9 @@ case "$*" in
     *platform*) echo "{version}" ;;
     *version_info*) [ "{new}" = yes ] ;;
     *ensurepip*) [ "{venv}" = yes ] ;;
-    "-m venv"*) rm -rf "${{!#}}" && mkdir -p "${{!#}}/bin" && cp "$0" "${{!#}}/bin/python" ;;
+    "-m venv"*)
+        case "$*" in *--clear*) rm -rf "${{!#}}" ;; esac
+        mkdir -p "${{!#}}/bin" && cp "$0" "${{!#}}/bin/python" ;;
     "-m pip"*) echo "$*" >>"$PIP_CALLS"; exit "${{PIP_CODE:-0}}" ;;
     "-c ") ;;
     *) echo "not expected: $*" >&2; exit 99 ;;
@@ -109,8 +111,10 @@ def test_setup_begins_anew_where_the_environment_is_broken(machine: Machine) -> 
     machine.add_python("python3.12", "3.12.1")
     machine.set_up()
     (machine.checkout / ".venv/bin/python").write_text("#!/nowhere/python\n")
+    (machine.checkout / ".venv/half-installed").write_text("")
     assert machine.set_up().returncode == 0
     assert len(machine.installs) == 2
+    assert not (machine.checkout / ".venv/half-installed").exists()
 
 
 def test_setup_tries_again_after_pip_failed(machine: Machine) -> None:
