@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
 from rich.console import Console, Group
@@ -27,10 +26,10 @@ from unrolled.training.events import (
     Validated,
 )
 from unrolled.workshop.messages import Began
+from unrolled.workshop.renderings.terminal import sparkline
 
 #: Seconds between two drawings: what is drawn takes time from what is learnt.
 EVERY = 0.25
-BARS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 60
 #: Lines of the sample that are shown while it changes.
 SAMPLE_LINES = 12
@@ -136,16 +135,6 @@ def show_live(events: Iterable[Any]) -> int:
             case _:
                 text.show(event)
     return code
-
-
-def sparkline(values: list[float], width: int) -> str:
-    """The values in `width` characters at most, each the mean of its share, from the lowest bar to the highest."""
-    count = min(width, len(values))
-    edges = [round(i * len(values) / count) for i in range(count + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    low, high = min(means), max(means)
-    span = (high - low) or 1.0
-    return "".join(BARS[min(len(BARS) - 1, int((mean - low) / span * len(BARS)))] for mean in means)
 
 
 def duration(seconds: float) -> str:

@@ -5,89 +5,109 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
+import re
 from collections.abc import Sequence
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
 import tyro
 
 from unrolled.errors import OptionError, did_you_mean
 from unrolled.recipes import registry
+from unrolled.recipes.recipe import Options
 from unrolled.workshop.actions import ACTIONS, Action
-from unrolled.workshop.train import TrainRequest, parent_options, read_word
 
 #: What a command of two words means when only its first is given.
 SHORT = {"runs": "runs list", "data": "data list"}
+#: The parser's messages, and how they are said here.
+_MESSAGES = (
+    (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 \2: expected a whole number"),
+    (r"Error parsing (\S+): could not convert string to float: (.+)", r"\1 \2: expected a number"),
+    (
+        r"Error parsing (\S+): no type matching \S+ could be instantiated from \[(.+?)\]\..*",
+        r"\1 \2: expected a number",
+    ),
+    (r"Error parsing (\S+): Could not find valid parse for arguments: \[(.+)\]", r"\1 \2: expected numbers alone"),
+    (r"invalid choice (\S+) for argument '(\S+)'\. Expected one of \((.+?),?\)\.", r"\2 \1: expected one of \3"),
+    (r"Missing value for argument '(\S+)'\. Expected 1 values\.", r"\1 needs a value"),
+    (r"Missing value for argument '(\S+)'\. Expected (\d+) values\.", r"\1 needs \2 values"),
+    (r"Unrecognized options: (--?[^,]+).*", r"no option is called \1"),
+    (r"Unrecognized options: (.+)", r"\1: not expected here (what to work on comes first, then the options)"),
+)
 
 
-def split_command(words: Sequence[str]) -> tuple[Action, list[str]]:
-    """The action that the first word or two name, and the rest. OptionError with the nearest name."""
+def split_command(words: Sequence[str]) -> tuple[Action | None, list[str]]:
+    """The action that the first word or two name, and the rest; None where only help for a group of them is asked.
+
+    OptionError with the nearest name.
+    """
     by_name = {action.name: action for action in ACTIONS}
     if " ".join(words[:2]) in by_name:
         return by_name[" ".join(words[:2])], list(words[2:])
     if words[0] in by_name:
         return by_name[words[0]], list(words[1:])
     if words[0] in SHORT:
+        if words[1:] in (["-h"], ["--help"]):
+            return None, []
         seconds = [name.split()[1] for name in by_name if name.startswith(f"{words[0]} ")]
         if len(words) > 1 and not words[1].startswith("-"):
             raise OptionError(
-                f"unrolled {words[0]} {words[1]}: expected {', '.join(seconds)}.{did_you_mean(words[1], seconds)}"
+                f"`unrolled {words[0]} {words[1]}`: expected {', '.join(seconds)}.{did_you_mean(words[1], seconds)} "
+                f"`unrolled {words[0]} --help` tells them apart"
             )
         return by_name[SHORT[words[0]]], list(words[1:])
-    known = sorted({name.split()[0] for name in by_name})
+    known = list(dict.fromkeys(name.split()[0] for name in by_name))
     raise OptionError(f"no command is called {words[0]!r}.{did_you_mean(words[0], known)} Known: {', '.join(known)}")
 
 
 def parse(action: Action, words: list[str]) -> Any:
     """The request. `--help` prints the options and exits; a mistake is an OptionError of one line."""
-    if action.request is TrainRequest:
+    if action.name == "train":
         return _parse_train(words)
     return _parse(action.request, words, f"unrolled {action.name}", action.summary)
 
 
-def _parse_train(words: list[str]) -> TrainRequest:
-    word = words.pop(0) if words and (words[0] == "-" or not words[0].startswith("-")) else ""
-    if word == "" and "--help" in words:
-        recipe_name, data = "char-lm", ""
-    else:
-        recipe_name, data = read_word(word)
+def _parse_train(words: list[str]) -> Any:
+    from unrolled.workshop.train import TrainRequest, parent_options, read_word
+
+    word = words[0] if words and (words[0] == "-" or not words[0].startswith("-")) else ""
+    recipe_name, data = read_word(word)
     recipe = registry.find(recipe_name)
-    if data:
-        words = ["--data", data, *words]
+    words = [*(["--data", data] if data else []), *words[bool(word) :]]
+    if data and any(given == "--data" or given.startswith("--data=") for given in words[2:]):
+        raise OptionError(f"`{word}` and --data both name what to learn: give one of them")
     prog = f"unrolled train {word or recipe_name}"
-    request = _train_request(recipe_name, recipe.Options())
-    parsed = _parse(request, words, prog, recipe.summary)
+    parsed = _parse(_train_request(recipe_name, recipe.Options()), words, prog, recipe.summary)
+    options: Options = getattr(parsed, _options_field(recipe_name))
     if parsed.from_run:
-        # Read again, with the parent's options where none are given.
-        defaults = parent_options(parsed.from_run, parsed.runs, recipe_name)
+        # Read again, with the parent's options where none are given. Its cell, where it is code from elsewhere, is
+        # allowed only if it was typed here.
+        defaults = parent_options(parsed.from_run, parsed.runs, recipe_name, options.cell)
         parsed = _parse(_train_request(recipe_name, defaults), words, prog, recipe.summary)
-    return TrainRequest(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(parsed)})
+        options = getattr(parsed, _options_field(recipe_name))
+    return TrainRequest(recipe_name, options, parsed.name, parsed.from_run, parsed.runs)
 
 
-def _train_request(recipe_name: str, defaults: Any) -> type:
+def _options_field(recipe_name: str) -> str:
+    """The recipe's options are a group of their own in the help, titled by the field's name."""
+    return recipe_name.replace("-", "_")
+
+
+def _train_request(recipe_name: str, defaults: Options) -> type:
     """TrainRequest with this recipe's options, so that each becomes a flag."""
-    flags: list[tuple[str, Any, Any]] = []
-    for f in dataclasses.fields(TrainRequest):
-        if f.name == "options":
-            options: Any = type(defaults)
-            flags.append((f.name, tyro.conf.OmitArgPrefixes[options], dataclasses.field(default=defaults)))
-        elif f.name == "recipe":
-            flags.append((f.name, tyro.conf.Suppress[str], dataclasses.field(default=recipe_name)))
-        else:
-            flags.append((f.name, _hint(f.name), dataclasses.field(default=f.default)))
+    from unrolled.workshop.train import TrainRequest
+
+    hints = get_type_hints(TrainRequest, include_extras=True)
+    kind: Any = type(defaults)
+    flags: list[tuple[str, Any, Any]] = [
+        (_options_field(recipe_name), tyro.conf.OmitArgPrefixes[kind], dataclasses.field(default=defaults))
+    ]
+    flags += [
+        (field.name, hints[field.name], dataclasses.field(default=field.default))
+        for field in dataclasses.fields(TrainRequest)
+        if field.name not in {"recipe", "options"}
+    ]
     return dataclasses.make_dataclass("Train", flags, frozen=True)
-
-
-def _hint(name: str) -> Any:
-    """The field's annotation in TrainRequest, with its help."""
-    from typing import get_type_hints
-
-    hint = get_type_hints(TrainRequest, include_extras=True)[name]
-    texts = {
-        "name": "The run's name; empty makes one from the recipe or the data.",
-        "from_run": "Start from the weights of this run (fine-tuning), with its options where none are given.",
-        "runs": "The folder of the runs.",
-    }
-    return Annotated[hint, tyro.conf.arg(help=texts[name])]
 
 
 def _parse(request: type, words: list[str], prog: str, description: str) -> Any:
@@ -103,35 +123,18 @@ def _parse(request: type, words: list[str], prog: str, description: str) -> Any:
 
 def _refuse(boxed: str, prog: str) -> NoReturn:
     """The parser's boxed message as one line."""
-    blocks: list[list[str]] = [[]]
-    for line in boxed.splitlines():
-        text = line.strip("│╭╮╰╯ \n")
-        if not text.strip("─ "):
-            blocks.append([])
-        elif not line.lstrip().startswith(("╭", "╰")):
-            blocks[-1].append(text.strip())
-    sentences = [" ".join(block) for block in blocks if block]
-    message = sentences[0] if sentences else "the options could not be read"
-    near = [line.split()[0] for block in blocks if block and block[0].startswith("Perhaps") for line in block[1:2]]
-    hint = f" Did you mean {near[0]}?" if near else ""
-    raise OptionError(f"{message}.{hint} `{prog} --help` lists the options")
+    lines = [line.strip("│╭╮╰╯ ") for line in boxed.splitlines() if not line.lstrip().startswith(("╭", "╰"))]
+    # What it has to say ends at the first rule; its advice comes below.
+    said = itertools.takewhile(lambda line: not line.startswith("──"), lines)
+    message = " ".join(" ".join(said).split()) or "the options could not be read"
+    near = re.search(r"Perhaps you meant[^\n]*\n\W*(--[\w-]+)", boxed)
+    hint = f" Did you mean {near[1]}?" if near else ""
+    raise OptionError(f"{_in_our_words(message)}.{hint} `{prog} --help` lists the options")
 
 
-def top_help() -> str:
-    """What `unrolled --help` prints: made from the list of actions, without loading anything else."""
-    width = max(len(action.name) for action in ACTIONS)
-    lines = [
-        "Unrolled trains, opens up and runs recurrent networks.",
-        "",
-        "  unrolled train book.txt            learn a text (or a folder, or - for standard input)",
-        "  unrolled train                     learn Python, from the standard library on this machine",
-        "  unrolled sample --prompt 'Once'    write with the newest run",
-        "",
-        "Commands (each has its own --help):",
-        *(f"  {action.name:<{width}}   {action.summary}" for action in ACTIONS),
-        "",
-        "Recipes for `unrolled train RECIPE`: " + ", ".join(registry.all_recipes()),
-        "",
-        "--json before a command makes it print JSON lines; --version prints the version.",
-    ]
-    return "\n".join(lines)
+def _in_our_words(message: str) -> str:
+    """What the parser says, as everything else is said here; as it stands where it is none of the usual."""
+    for pattern, words in _MESSAGES:
+        if found := re.fullmatch(pattern, message):
+            return found.expand(words)
+    return message.rstrip(".")

@@ -3,45 +3,83 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from unrolled.training.events import Event, Interrupted
+from unrolled.cli.main import STOPPED
+from unrolled.training.events import Interrupted
 from unrolled.workshop.actions import Action
-from unrolled.workshop.messages import Evaluated, Next, Note, Piece, Shown, TextEnd
+from unrolled.workshop.messages import Began, Evaluated, Next, Note, Piece, Shown, TextEnd
 
 #: Actions whose progress is JSON lines when it goes into a pipe; what the others say is text either way.
 PROGRESS = ("train", "resume")
-STOPPED = 130
 
 
 def show(action: Action, request: Any, as_json: bool) -> int:
     """Run the action and show each event; gives the exit code."""
-    terminal = sys.stdout.isatty()
-    if as_json or (action.name in PROGRESS and not terminal):
-        return _show_json(action.run(request))
     if action.name in PROGRESS:
+        if as_json or not sys.stdout.isatty():
+            return _show_progress(action.run(request))
         from unrolled.cli.live import show_live
 
         return show_live(action.run(request))
-    return _show_text(action.run(request))
+    if as_json:
+        for event in action.run(request):
+            _print_json(event)
+        return 0
+    text = TextPrinter()
+    for message in action.run(request):
+        text.show(message)
+    return 0
 
 
-def _show_json(events: Iterable[Any]) -> int:
-    code = 0
-    for event in events:
-        print(json.dumps(event.to_dict(), ensure_ascii=False), flush=True)
-        if isinstance(event, Interrupted):
-            code = STOPPED
+def _print_json(event: Any) -> None:
+    print(json.dumps(event.to_dict(), ensure_ascii=False), flush=True)
+
+
+def _show_progress(events: Iterable[Any]) -> int:
+    """One JSON line an event."""
+    code, listening = 0, True
+    with says_how_to_go_on() as told:
+        for event in events:
+            told(event)
+            if isinstance(event, Interrupted):
+                code = STOPPED
+            if not listening:
+                continue
+            try:
+                _print_json(event)
+            except BrokenPipeError:
+                # The reader has gone: as after Ctrl-C, the training is saved and ends, with nobody to tell.
+                listening = False
+                signal.raise_signal(signal.SIGINT)
+    if not listening:
+        raise BrokenPipeError
     return code
 
 
-def _show_text(messages: Iterable[Any]) -> int:
-    text = TextPrinter()
-    for message in messages:
-        text.show(message)
-    return 0
+@contextmanager
+def says_how_to_go_on() -> Iterator[Any]:
+    """Gives a function that is told every event; where a second Ctrl-C then ends all at once, says how to go on."""
+    run = ""
+
+    def told(event: Any) -> None:
+        nonlocal run
+        if isinstance(event, Began):
+            run = event.folder
+
+    try:
+        yield told
+    except KeyboardInterrupt:
+        if run:
+            print(
+                f"unrolled: go on with `unrolled resume {shlex.quote(run)}`, from its last checkpoint", file=sys.stderr
+            )
+        raise
 
 
 class TextPrinter:
@@ -49,11 +87,12 @@ class TextPrinter:
 
     def __init__(self) -> None:
         self._scored: list[Piece] = []
+        self._safe = sys.stdout.isatty()
 
     def show(self, message: Any) -> None:
         match message:
             case Piece():
-                sys.stdout.write(message.text)
+                sys.stdout.write(self._words(message.text))
                 sys.stdout.flush()
                 if message.alternatives:
                     self._scored.append(message)
@@ -61,22 +100,26 @@ class TextPrinter:
                 sys.stdout.write("\n")
                 self._show_scored(message)
             case Note():
-                print(message.text)
+                print(self._words(message.text))
             case Evaluated():
                 print(f"{message.run}, {message.part} part:")
                 for name, value in message.figures.items():
                     bar = f"   (bar: {message.targets[name]})" if name in message.targets else ""
                     print(f"  {name}  {value:.4f}{bar}")
             case Shown():
-                from unrolled.workshop.renderings.terminal import render
+                from unrolled.workshop.renderings.terminal import to_terminal
 
-                _console().print(render(message.figure))
+                console().print(to_terminal(message.figure))
             case Next():
                 print("\nNext:")
                 for command in message.commands:
                     print(f"  {command}")
-            case Event():
-                print(json.dumps(message.to_dict(), ensure_ascii=False))
+            case _:
+                raise TypeError(f"no text for a {type(message).__name__}")
+
+    def _words(self, text: str) -> str:
+        """In a terminal, nothing that a model wrote or a file holds may act on it: escapes are shown, not obeyed."""
+        return printable(text) if self._safe else text
 
     def _show_scored(self, end: TextEnd) -> None:
         """One line a symbol: its log-probability, and what else might have come."""
@@ -89,7 +132,19 @@ class TextPrinter:
         self._scored.clear()
 
 
-def _console() -> Any:
+def printable(text: str) -> str:
+    """`text` with its lines and tabs, and every other control character made visible."""
+    from unrolled.workshop.renderings.words import visible
+
+    return "\n".join("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))
+
+
+def console() -> Any:
+    """rich's, which leaves a reader that has gone to `main`."""
     from rich.console import Console
 
-    return Console()
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Ours()

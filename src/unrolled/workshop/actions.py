@@ -1,61 +1,57 @@
-"""Every action: what a person can do, as a typed request and a function that answers with events. Faces list these."""
+"""Every action: what a person can do, as a typed request and a function that answers with events. Faces list these.
+
+Listing them imports none of them, so that `unrolled --help` is quick; each loads when it is used.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from unrolled.workshop.catalogue import (
-    DataGetRequest,
-    DataListRequest,
-    RecipesRequest,
-    data_get,
-    data_list,
-    recipes,
-)
-from unrolled.workshop.doctor import DoctorRequest, doctor
-from unrolled.workshop.evaluate import EvaluateRequest, evaluate
-from unrolled.workshop.report import ReportRequest, report
-from unrolled.workshop.runs import (
-    RunsCompareRequest,
-    RunsListRequest,
-    RunsShowRequest,
-    runs_compare,
-    runs_list,
-    runs_show,
-)
-from unrolled.workshop.sample import SampleRequest, sample
-from unrolled.workshop.train import ResumeRequest, TrainRequest, resume, train_events
-
 
 @dataclass(frozen=True)
 class Action:
-    """name: as it is typed. request: what it is told. run(request) → events. local: for this machine only."""
+    """name: as it is typed. summary: one line for a person. local: for this machine only, so that no web face has it.
+
+    module, request_name, run_name: where the request and the function stand.
+    """
 
     name: str
-    request: type
-    run: Callable[[Any], Iterator[Any]]
+    summary: str
+    module: str
+    request_name: str
+    run_name: str
     local: bool = False
 
     @property
-    def summary(self) -> str:
-        return (self.request.__doc__ or "").strip().splitlines()[0]
+    def request(self) -> type:
+        """What the action is told: a frozen dataclass."""
+        return getattr(self._module(), self.request_name)
+
+    @property
+    def run(self) -> Callable[[Any], Iterator[Any]]:
+        """run(request) → events and messages, as they come."""
+        return getattr(self._module(), self.run_name)
+
+    def _module(self) -> Any:
+        return importlib.import_module(f"unrolled.workshop.{self.module}")
 
 
 ACTIONS: tuple[Action, ...] = (
-    Action("train", TrainRequest, train_events),
-    Action("resume", ResumeRequest, resume),
-    Action("sample", SampleRequest, sample),
-    Action("evaluate", EvaluateRequest, evaluate),
-    Action("runs list", RunsListRequest, runs_list),
-    Action("runs show", RunsShowRequest, runs_show),
-    Action("runs compare", RunsCompareRequest, runs_compare),
-    Action("recipes", RecipesRequest, recipes),
-    Action("data list", DataListRequest, data_list),
-    Action("data get", DataGetRequest, data_get),
-    Action("doctor", DoctorRequest, doctor, local=True),
-    Action("report", ReportRequest, report, local=True),
+    Action("train", "Train a recipe, or a character model on any text.", "train", "TrainRequest", "train_events"),
+    Action("resume", "Go on with a run that was stopped, as if nothing had been.", "train", "ResumeRequest", "resume"),
+    Action("sample", "Write a text with a trained model.", "sample", "SampleRequest", "sample"),
+    Action("evaluate", "Measure a run on what was held out from it.", "evaluate", "EvaluateRequest", "evaluate"),
+    Action("runs list", "List the runs, the newest first.", "runs", "RunsListRequest", "runs_list"),
+    Action("runs show", "Show a run's options, curves and last sample.", "runs", "RunsShowRequest", "runs_show"),
+    Action("runs compare", "Show what differs between runs.", "runs", "RunsCompareRequest", "runs_compare"),
+    Action("recipes", "List the recipes, or the options of one.", "catalogue", "RecipesRequest", "recipes"),
+    Action("data list", "List the data sets that have a name.", "catalogue", "DataListRequest", "data_list"),
+    Action("data get", "Fetch a data set, and check it.", "catalogue", "DataGetRequest", "data_get"),
+    Action("doctor", "Say what this machine has and which kernels run.", "doctor", "DoctorRequest", "doctor", True),
+    Action("report", "Write runs that differ by seed as one result.", "report", "ReportRequest", "report", True),
 )
 
 

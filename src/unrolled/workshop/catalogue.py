@@ -63,9 +63,7 @@ def data_list(request: DataListRequest) -> Iterator[Message]:
     """A table of the data sets by name, with their licence and whether they are on this machine."""
     from unrolled.data import named
 
-    rows = [
-        (one.name, one.summary, one.licence, "here" if named.locate(one.name) else "—") for one in named.CATALOGUE
-    ]
+    rows = [(one.name, one.summary, one.licence, "here" if named.locate(one.name) else "—") for one in named.CATALOGUE]
     columns = ("name", "what it is", "licence", "on this machine")
     yield Shown(Table("fetch one: unrolled data get NAME", columns, tuple(rows)))
 

@@ -23,7 +23,7 @@ class EvaluateRequest:
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
 
 def evaluate(request: EvaluateRequest) -> Iterator[Message]:

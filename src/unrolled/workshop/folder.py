@@ -11,9 +11,11 @@ config.json, model.safetensors      the model alone: what `from_pretrained` open
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -31,6 +33,8 @@ FORMAT = 1
 #: Where runs are kept, unless `--runs` or this environment variable says otherwise.
 RUNS_VARIABLE = "UNROLLED_RUNS"
 DEFAULT_RUNS = "runs"
+RESTORE = "restore it from a copy, or train the run anew"
+_KINDS = {str: "text", dict: "table"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: The tiny model that is part of the package.
 BUNDLED = "tiny"
@@ -45,7 +49,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def checkpoints(self) -> Path:
@@ -71,12 +75,16 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"{self.path}: no config.toml in it, so it is not a run folder") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{file}: not readable as TOML ({error}); restore it, or train the run anew") from None
-        check_format(config.get("format"), file)
+            raise RunError(f"{file}: not readable as TOML ({error}); {RESTORE}") from None
+        except OSError as error:
+            raise unreadable(error, file) from error
+        _check_format(config.get("format"), file)
+        _check_entries(config, file, {"recipe": str, "options": dict, "data": dict, "versions": dict})
+        _check_entries(config["data"], file, {"summary": str, "digest": str})
         return config
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        durable.write(self.path / "config.toml", tomli_w.dumps({"format": FORMAT, **config}).encode())
+        write_whole(self.path / "config.toml", tomli_w.dumps({"format": FORMAT, **config}).encode())
 
     def model_config(self) -> dict[str, Any]:
         """config.json: recipe, options and assets, which with the weights are the whole model."""
@@ -86,56 +94,91 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"{self.path}: no config.json in it, so it holds no model of ours") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{file}: not readable as JSON ({error}); restore it from a copy") from None
+            raise RunError(f"{file}: not readable as JSON ({error}); {RESTORE}") from None
+        except OSError as error:
+            raise unreadable(error, file) from error
         if not isinstance(config, dict):
-            raise RunError(f"{file}: a JSON object was expected; a {type(config).__name__} came")
-        check_format(config.get("format"), file)
-        missing = {"recipe", "options", "assets"} - set(config)
-        if missing:
-            raise RunError(f"{file}: {', '.join(sorted(missing))} missing; restore it from a copy")
+            raise RunError(f"{file}: a JSON object was expected, a {type(config).__name__} came; {RESTORE}")
+        _check_format(config.get("format"), file)
+        _check_entries(config, file, {"recipe": str, "options": dict, "digest": str, "assets": dict})
+        # A vocabulary with two characters swapped would still load, and every text would be wrong.
+        if _digest(config["assets"]) != config["digest"]:
+            raise RunError(f"{file}: its assets have been changed since they were written; {RESTORE}")
         return config
 
     def write_model_config(self, recipe: str, options: Mapping[str, Any], assets: Mapping[str, Any]) -> None:
-        config = {"format": FORMAT, "recipe": recipe, "options": dict(options), "assets": dict(assets)}
-        durable.write(self.path / "config.json", json.dumps(config, ensure_ascii=False).encode() + b"\n")
+        config = {
+            "format": FORMAT,
+            "recipe": recipe,
+            "options": dict(options),
+            "digest": _digest(assets),
+            "assets": dict(assets),
+        }
+        write_whole(self.path / "config.json", json.dumps(config, ensure_ascii=False).encode() + b"\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events so far."""
-        return _json_lines(self.events_file)
+        return _json_lines(self.events_file, {"event": str, "step": int})
 
     def evaluations(self) -> Iterator[dict[str, Any]]:
         """What `evaluate` has found, oldest first."""
-        return _json_lines(self.path / "evaluations.jsonl")
+        return _json_lines(self.path / "evaluations.jsonl", {"part": str, "figures": dict})
 
     def append_evaluation(self, record: Mapping[str, Any]) -> None:
         """Keep what `evaluate` found; the model that is part of the package stays as it is."""
         if self.path == BUNDLED_FOLDER:
             return
-        file = self.path / "evaluations.jsonl"
-        try:
-            with file.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(record) + "\n")
-        except OSError as error:
-            raise unwritable(error, file) from error
+        append_line(self.path / "evaluations.jsonl", record)
 
 
-def _json_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """Line by line, without a last line that a kill cut off."""
-    if not file.exists():
+def append_line(file: Path, record: Mapping[str, Any]) -> None:
+    """One JSON line more, in one write. RunError where it cannot be written."""
+    line = json.dumps(record, ensure_ascii=False) + "\n"
+    try:
+        with file.open("a", encoding="utf-8") as out:
+            out.write(line)
+    except OSError as error:
+        raise unwritable(error, file) from error
+
+
+def _json_lines(file: Path, columns: Mapping[str, type]) -> Iterator[dict[str, Any]]:
+    """Line by line, without a last line that a kill cut off. RunError where a whole line is not what was written."""
+    try:
+        lines = file.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
         return
-    with file.open(encoding="utf-8") as lines:
-        for line in lines:
+    except OSError as error:
+        raise unreadable(error, file) from error
+    with lines:
+        for number, line in enumerate(lines, 1):
             if not line.endswith("\n"):
                 return
-            yield json.loads(line)
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise RunError(f"{file}: line {number} is not JSON ({error.msg}); {RESTORE}") from None
+            if not isinstance(record, dict) or not all(isinstance(record.get(name), columns[name]) for name in columns):
+                raise RunError(f"{file}: line {number} is none that a run writes; {RESTORE}")
+            yield record
 
 
-def check_format(number: object, file: Path) -> None:
+def _digest(assets: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(assets, sort_keys=True).encode()).hexdigest()
+
+
+def _check_format(number: object, file: Path) -> None:
     """RunError unless this version can read format `number`."""
     if not isinstance(number, int) or number < 1:
-        raise RunError(f"{file}: it names no format, so it is not ours, or was edited")
+        raise RunError(f"{file}: it names no format, so it is not ours, or was edited; {RESTORE}")
     if number > FORMAT:
         raise RunError(f"{file}: format {number} is newer than this version reads ({FORMAT}); update unrolled")
+
+
+def _check_entries(table: Mapping[str, Any], file: Path, wanted: Mapping[str, type]) -> None:
+    """RunError unless each entry is there and of its type."""
+    for name, kind in wanted.items():
+        if not isinstance(table.get(name), kind):
+            raise RunError(f"{file}: its {name!r} is missing or is no {_KINDS[kind]}; {RESTORE}")
 
 
 def runs_folder(given: str = "") -> Path:
@@ -159,24 +202,32 @@ def create(runs: Path, name: str, suggestion: str) -> RunFolder:
     number = 1
     try:
         runs.mkdir(parents=True, exist_ok=True)
-        while True:
-            path = runs / (base if number == 1 else f"{base}-{number}")
-            try:
-                path.mkdir()
-            except FileExistsError:
-                if given:
-                    raise RunError(
-                        f"{path}: a run of that name exists. Go on with it by `unrolled resume {base}`, or choose "
-                        "another --name"
-                    ) from None
-                number += 1
-                continue
-            folder = RunFolder(path)
-            folder.checkpoints.mkdir()
-            folder.samples.mkdir()
-            return folder
+        while not _made(path := runs / (base if number == 1 else f"{base}-{number}")):
+            if given:
+                raise RunError(
+                    f"{path}: a run of that name exists. Go on with it by `unrolled resume {base}`, or choose "
+                    "another --name"
+                )
+            number += 1
     except OSError as error:
         raise unwritable(error, runs) from error
+    folder = RunFolder(path)
+    try:
+        folder.checkpoints.mkdir()
+        folder.samples.mkdir()
+    except OSError as error:
+        shutil.rmtree(path, ignore_errors=True)
+        raise unwritable(error, path) from error
+    return folder
+
+
+def _made(path: Path) -> bool:
+    """Whether the folder was made here and now: of two processes that ask for one name, one gets it."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
 
 
 def plain_name(text: str) -> str:
@@ -185,43 +236,70 @@ def plain_name(text: str) -> str:
     return name or "run"
 
 
-def open_run(word: str, runs: Path) -> RunFolder:
-    """The run that `word` means: a run's name, a folder's path, the bundled `tiny`; empty is the newest run, else that.
+def open_run(word: str, runs: Path, bundled: bool = False) -> RunFolder:
+    """The run that `word` means: a run's name, a folder's path, or `tiny`; empty is the newest run.
 
+    bundled: where there is no run yet, empty is `tiny`, the model that is part of the package.
     RunError with the nearest name where there is none.
     """
     if word:
-        for path in (runs / word if _NAME.fullmatch(word) else Path(word), Path(word)):
-            if (path / "config.json").exists() or (path / "config.toml").exists():
+        for path in (runs / word, Path(word)) if _NAME.fullmatch(word) else (Path(word),):
+            if os.path.exists(path / "config.json") or os.path.exists(path / "config.toml"):
                 return RunFolder(path)
         if word == BUNDLED:
             return RunFolder(BUNDLED_FOLDER)
-        known = [run.name for run in all_runs(runs)]
-        if Path(word).exists():
+        if os.path.exists(word):
             raise RunError(f"{word}: no config.json and no config.toml in it, so it is not a run folder")
+        known = [run.name for run in all_runs(runs)]
         raise RunError(
             f"{word}: no such run in {runs}, and no such folder.{did_you_mean(word, [*known, BUNDLED])} "
             "`unrolled runs` lists them"
         )
-    listed = all_runs(runs)
-    return listed[0] if listed else RunFolder(BUNDLED_FOLDER)
+    if listed := all_runs(runs):
+        return listed[0]
+    if bundled:
+        return RunFolder(BUNDLED_FOLDER)
+    raise RunError(f"{runs}: no runs yet; `unrolled train` makes the first")
 
 
 def all_runs(runs: Path) -> list[RunFolder]:
     """Every run of the folder, the newest first."""
-    if not runs.is_dir():
-        return []
-    found = [RunFolder(path) for path in runs.iterdir() if (path / "config.toml").exists()]
-    return sorted(found, key=lambda run: (run.path / "config.toml").stat().st_mtime, reverse=True)
+    found = [(path.stat().st_mtime_ns, path.parent) for path in runs.glob("*/config.toml")]
+    return [RunFolder(folder) for _, folder in sorted(found, reverse=True)]
 
 
 def unwritable(error: OSError, path: Path) -> RunError:
     """What an OSError while writing `path` means for a user."""
-    if error.errno == errno.ENOSPC:
-        return RunError(f"{path}: the disk is full; free some space, then `unrolled resume` goes on")
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return RunError(f"{path}: cannot be written ({error.strerror}); choose another place with --runs FOLDER")
-    return RunError(f"{path}: cannot be written ({error.strerror or error})")
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return RunError(
+                f"{path}: the disk is full ({error.strerror}), and what was saved before is whole; free some space, "
+                "then go on with `unrolled resume`, or begin again"
+            )
+        case errno.ENOTDIR | errno.EEXIST:
+            return RunError(f"{path}: cannot be written, for a part of this path is a file; choose another folder")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return RunError(
+                f"{path}: cannot be written ({error.strerror}); choose a folder that is yours (--runs FOLDER)"
+            )
+    return RunError(f"{path}: cannot be written ({error.strerror or error}); choose another folder")
+
+
+def unreadable(error: OSError, path: Path) -> RunError:
+    """What an OSError while reading `path` means for a user."""
+    return RunError(f"{path}: cannot be read ({error.strerror or error}); chmod u+r, or {RESTORE}")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all. RunError in the words of `unwritable`."""
+    try:
+        durable.write(path, content)
+    except OSError as error:
+        raise unwritable(error, path) from error
+    except RunError as error:
+        if isinstance(error.__cause__, OSError):
+            raise unwritable(error.__cause__, path) from error
+        raise
 
 
 def versions() -> dict[str, str]:

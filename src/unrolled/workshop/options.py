@@ -49,7 +49,9 @@ def with_changes(options: Options, changes: Mapping[str, Any]) -> Options:
             raise OptionError(
                 f"no option is called {name!r}.{did_you_mean(name, known)} Known: {', '.join(sorted(known))}"
             )
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
+    }
     return replace(options, **values)
 
 

@@ -33,7 +33,7 @@ class ReportRequest:
     name: str = ""
     """The result's name; empty is the recipe's."""
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
 
 def report(request: ReportRequest) -> Iterator[Message]:

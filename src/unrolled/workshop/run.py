@@ -7,6 +7,8 @@ run.evaluate()
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,29 +18,32 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from unrolled.errors import CheckpointError, OptionError, RunError
 from unrolled.generation.settings import Sampling
 from unrolled.models.model import Model
 from unrolled.recipes import registry
 from unrolled.recipes.recipe import Data, Options, Recipe
+from unrolled.training import snapshot
 from unrolled.training.checkpoint import Checkpoints
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Piece
 from unrolled.workshop.options import from_plain, to_plain
 
-#: Prefix of the model's tensors in a checkpoint of training.
-MODEL_PREFIX = "model."
+#: Key of the metadata in model.safetensors under which the tensors' digest stands.
+DIGEST_KEY = "unrolled-sha256"
+_WAY_OUT = "Put a copy back; or remove it, and `unrolled resume` makes it again from the run's checkpoints"
 
 
 def load(path: str | Path, cell: str = "") -> Run:
-    """The run in folder `path`, or the run of that name, or "tiny", which is part of the package.
+    """The run in folder `path`, or the run of that name, or "tiny", which is part of the package; "" is the newest.
 
     cell: a run whose cell is code from elsewhere (package.module:Class) opens only when that cell is named here too:
         merely opening a folder runs no code that the folder names.
     """
-    return Run(folders.open_run(str(path), folders.runs_folder()), cell)
+    return Run(folders.open_run(str(path), folders.runs_folder(), bundled=True), cell)
 
 
 @dataclass(frozen=True)
@@ -80,10 +85,13 @@ class Run:
         return self.folder.name
 
     def _load_model(self) -> Model:
+        tensors = read_weights(self.folder)
         # The weights drawn here are replaced at once; the caller's random state must not notice.
         with torch.random.fork_rng(devices=[]):
             model = self.recipe.model(self.options, self.assets)
-        load_weights(model, read_weights(self.folder), self.folder)
+        if any(tensor.dtype == torch.float64 for tensor in tensors.values()):
+            model.double()
+        load_weights(model, tensors, self.folder)
         return model.eval()
 
     @cached_property
@@ -153,7 +161,7 @@ class Run:
     @classmethod
     def from_pretrained(cls, path: str | Path, cell: str = "") -> Run:
         """The model that `save_pretrained` put into folder `path`, or any run folder."""
-        return cls(folders.open_run(str(path), folders.runs_folder()), cell)
+        return cls(folders.open_run(str(path), folders.runs_folder(), bundled=True), cell)
 
 
 def check_digest(folder: RunFolder, data: Data) -> None:
@@ -169,51 +177,74 @@ def check_digest(folder: RunFolder, data: Data) -> None:
 def read_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
     """The model's tensors: model.safetensors, or while training has not ended, the best or newest checkpoint's."""
     file = folder.weights_file
-    if not file.exists():
-        checkpoints = Checkpoints(folder.checkpoints)
-        best = checkpoints.best() if folder.checkpoints.is_dir() else None
-        checkpoint = checkpoints.load(best) if best else checkpoints.latest() if folder.checkpoints.is_dir() else None
-        if checkpoint is None:
-            raise RunError(f"{folder.path}: nothing has been saved in it yet; train first, or `unrolled resume` it")
-        return model_tensors(checkpoint.tensors)
-    content = file.read_bytes()
-    if content[:2] == b"PK" or content[:1] == b"\x80":
-        raise CheckpointError(f"{file}: a pickle, renamed; pickles can run code and are never loaded")
     try:
-        return load_tensors(content)
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return _checkpoint_weights(folder)
+    except OSError as error:
+        raise folders.unreadable(error, file) from error
+    if content[:2] == b"PK" or content[:1] == b"\x80":
+        raise CheckpointError(f"{file}: a pickle, renamed; pickles can run code and are never loaded. {_WAY_OUT}")
+    try:
+        tensors = load_tensors(content)
+        length = int.from_bytes(content[:8], "little")
+        digest = json.loads(content[8 : 8 + length])["__metadata__"][DIGEST_KEY]
     except SafetensorError as error:
-        raise CheckpointError(
-            f"{file}: truncated or not a safetensors file ({error}); delete it, and the run's checkpoints are used"
-        ) from error
+        raise CheckpointError(f"{file}: truncated, or not a safetensors file ({error}). {_WAY_OUT}") from error
+    except KeyError as error:
+        raise CheckpointError(f"{file}: a safetensors file, but not one that a run wrote. {_WAY_OUT}") from error
+    if _digest(tensors) != digest:
+        raise CheckpointError(f"{file}: changed since it was written: its SHA-256 differs. {_WAY_OUT}")
+    return tensors
 
 
-def model_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The model's own tensors out of those of a checkpoint."""
-    return {name[len(MODEL_PREFIX) :]: value for name, value in tensors.items() if name.startswith(MODEL_PREFIX)}
+def _checkpoint_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
+    checkpoints = Checkpoints(folder.checkpoints)
+    best = checkpoints.best()
+    checkpoint = checkpoints.load(best) if best else checkpoints.latest()
+    if checkpoint is None:
+        raise RunError(f"{folder.path}: no weights have been saved in it yet; `unrolled resume` it, or train anew")
+    prefix = snapshot.WEIGHTS
+    return {name.removeprefix(prefix): t for name, t in checkpoint.tensors.items() if name.startswith(prefix)}
 
 
 def load_weights(model: Model, tensors: Mapping[str, torch.Tensor], folder: RunFolder) -> None:
-    """Put `tensors` into `model`; CheckpointError where a name, a shape or a number does not fit."""
-    wanted = model.state_dict()
-    if set(wanted) != set(tensors):
-        odd = sorted(set(wanted) ^ set(tensors))
-        raise CheckpointError(f"{folder.path}: weights of another model ({', '.join(odd[:3])} do not fit its config)")
+    """Put `tensors`, which came from `folder`, into `model`; CheckpointError where they do not fit, or are not finite."""
+    wanted = snapshot.weights(model)
+    if odd := sorted(wanted.keys() ^ tensors.keys()):
+        raise CheckpointError(
+            f"{folder.path}: weights of another model: {', '.join(odd[:3])} {'is' if len(odd) == 1 else 'are'} "
+            "only in the weights or only in the model that the options ask for; put the right file back, or give the options of that run"
+        )
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:
             raise CheckpointError(
-                f"{folder.path}: {name} is {tuple(tensor.shape)} and must be {tuple(wanted[name].shape)}: weights of "
-                "another model, or an edited config"
+                f"{folder.path}: weights of another model: {name} is {tuple(tensor.shape)} there, and "
+                f"{tuple(wanted[name].shape)} by the options; put the right file back, or give the options of that run"
             )
         if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{folder.path}: {name} holds NaN or infinity; use another run or checkpoint")
-    model.load_state_dict(tensors)
+            raise CheckpointError(f"{folder.path}: {name} holds NaN or infinity; use another run, or train anew")
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            wanted[name].copy_(tensor)
 
 
 def write_weights(folder: RunFolder, model: Model) -> None:
-    """model.safetensors, whole or not at all."""
-    from safetensors.torch import save
+    """model.safetensors, whole or not at all, with its digest in it: the format has none of its own."""
+    tensors = _plain(model)
+    # One key of metadata only: several would be written in any order, and the same weights must give the same bytes.
+    folders.write_whole(folder.weights_file, save_tensors(tensors, {DIGEST_KEY: _digest(tensors)}))
 
-    from unrolled.training import durable
 
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    durable.write(folder.weights_file, save(tensors, {"format": "pt"}))
+def digest_of(model: Model) -> str:
+    """SHA-256 of a model's weights."""
+    return _digest(_plain(model))
+
+
+def _plain(model: Model) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.weights(model).items()}
+
+
+def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """SHA-256 of the tensors as safetensors writes them without metadata."""
+    return hashlib.sha256(save_tensors(dict(tensors))).hexdigest()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, RunError
 from unrolled.figures import Curves, Series, Table
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
@@ -20,7 +21,7 @@ class RunsListRequest:
     """List the runs, the newest first."""
 
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class RunsShowRequest:
     svg: str = ""
     """Write the curves to this file as well."""
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class RunsCompareRequest:
     svg: str = ""
     """Write the curves to this file as well."""
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,18 @@ def runs_list(request: RunsListRequest) -> Iterator[Message]:
     if not found:
         yield Note(f"{where}: no runs yet; `unrolled train` makes the first")
         return
-    rows = []
+    rows, damaged = [], []
     for run in found:
-        summary = summarise(run)
+        try:
+            config, summary = run.config(), summarise(run)
+        except RunError as error:
+            rows.append((run.name, "—", "damaged", "—", "—", "—"))
+            damaged.append(str(error))
+            continue
         rows.append(
             (
                 run.name,
-                run.config()["recipe"],
+                config["recipe"],
                 summary.state,
                 f"{summary.step}/{summary.steps or '?'}",
                 _figures(summary.validated),
@@ -106,6 +112,8 @@ def runs_list(request: RunsListRequest) -> Iterator[Message]:
         )
     columns = ("run", "recipe", "state", "steps", "best on the validation part", "on the test part")
     yield Shown(Table(f"runs in {where}", columns, tuple(rows)))
+    for message in damaged:
+        yield Note(message)
 
 
 def runs_show(request: RunsShowRequest) -> Iterator[Message]:
@@ -191,12 +199,9 @@ def _series(name: str, points: list[tuple[float, float]]) -> Series:
 
 
 def _written(curves: Curves, file: str) -> Note:
-    from pathlib import Path
+    from unrolled.workshop.renderings.svg import to_svg
 
-    from unrolled.training import durable
-    from unrolled.workshop.svg import to_svg
-
-    durable.write(Path(file), to_svg(curves).encode())
+    folders.write_whole(Path(file), to_svg(curves).encode())
     return Note(f"{file}: the curves as SVG")
 
 

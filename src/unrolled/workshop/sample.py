@@ -16,11 +16,14 @@ from unrolled.workshop import folder as folders
 from unrolled.workshop.messages import Alternative, Message, Note, Piece, TextEnd
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from unrolled.recipes.recipe import Decoder
     from unrolled.workshop.run import Run
 
 #: Key of the settings in the metadata of a saved state.
 STATE_KEY = "unrolled-state"
+STATE_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class SampleRequest:
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
     def __post_init__(self) -> None:
         for name in ("length", "count"):
@@ -73,7 +76,8 @@ def sample(request: SampleRequest) -> Iterator[Message]:
     """The texts asked for, piece by piece."""
     from unrolled.workshop.run import Run
 
-    run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
+    folder = folders.open_run(request.run, folders.runs_folder(request.runs), bundled=True)
+    run = Run(folder, request.cell)
     sampling = Sampling(0.0) if request.greedy else request.sampling
     alternatives = 5 if request.log_probabilities else 0
     writer = Writer(run, sampling, stop=request.stop, alternatives=alternatives)
@@ -87,8 +91,9 @@ def sample(request: SampleRequest) -> Iterator[Message]:
             pieces = writer.write(request.prompt, request.length, request.seed + number, number)
         symbols, total = 0, 0.0
         for piece in pieces:
-            symbols += 1
-            total += piece.log_probability or 0.0
+            if piece.log_probability is not None:
+                symbols += 1
+                total += piece.log_probability
             yield piece
         yield TextEnd(number, symbols, total)
     if request.save_state:
@@ -113,6 +118,8 @@ class Writer:
         self.stop = tuple(stop)
         self.alternatives = alternatives
         self.generation: Any = None
+        # Symbols of a character that is not whole yet: a text that is continued begins with the rest of it.
+        self._pending: list[int] = []
 
     def _read_prompt(self, prompt: str) -> Any:
         import torch
@@ -127,6 +134,7 @@ class Writer:
         from unrolled.generation.sampling import generate
 
         generator = torch.Generator(next(self.model.parameters()).device).manual_seed(seed)
+        self._pending = []
         self.generation = generate(
             self.model.stepper(),
             self.model.initial_state(1),
@@ -142,6 +150,8 @@ class Writer:
 
         stopping = StopTexts(self.stop)
         decoder = self.writing.decoder()
+        for symbol in self._pending:
+            decoder.feed(symbol)
         for _ in range(length):
             drawn = next(self.generation)
             symbol = int(drawn.symbols[0])
@@ -150,7 +160,9 @@ class Writer:
             if symbol == self.writing.end:
                 yield Piece(stopping.rest(), number, log_probability, others)
                 return
-            yield Piece(stopping.feed(decoder.feed(symbol)), number, log_probability, others)
+            text = decoder.feed(symbol)
+            self._pending = [] if text else [*self._pending, symbol]
+            yield Piece(stopping.feed(text), number, log_probability, others)
             if stopping.found is not None:
                 return
         if rest := stopping.rest():
@@ -185,43 +197,63 @@ class Writer:
             yield TextEnd(number, len(hypothesis.symbols), hypothesis.log_probability)
 
     def save(self, file: Path) -> None:
-        """Keep where the last text stopped: model state, next logits and the generator."""
+        """Keep where the last text stopped: model state, next logits, the generator, and symbols not yet shown."""
         from safetensors.torch import save
 
         from unrolled import states
-        from unrolled.training import durable
 
-        tensors = {
-            name: tensor.contiguous() for name, tensor in states.to_tensors(self.generation.continuation()).items()
-        }
-        durable.write(file, save(tensors, {STATE_KEY: json.dumps({"format": 1})}))
+        kept = states.to_tensors(self.generation.continuation())
+        facts = {"format": STATE_FORMAT, "model": self._fingerprint(), "pending": self._pending}
+        tensors = {name: tensor.contiguous() for name, tensor in kept.items()}
+        folders.write_whole(file, save(tensors, {STATE_KEY: json.dumps(facts)}))
 
     def go_on(self, file: Path, length: int) -> Iterator[Piece]:
         """Go on from what `save` kept. CheckpointError where the file is not of this model."""
         import torch
-        from safetensors import SafetensorError
-        from safetensors.torch import load
 
         from unrolled import states
         from unrolled.generation.sampling import Continuation, Generation
 
-        try:
-            tensors = load(file.read_bytes())
-        except OSError as error:
-            raise CheckpointError(f"{file}: {error.strerror}; it must be a file of --save-state") from error
-        except SafetensorError as error:
-            raise CheckpointError(f"{file}: truncated, or no file of --save-state ({error})") from error
+        tensors, facts = _read_state(file)
+        if facts["model"] != self._fingerprint():
+            raise CheckpointError(f"{file}: saved by another model; continue it with the run that saved it")
         like = Continuation(
-            torch.empty(1, self.model.vocabulary_size), self.model.initial_state(1), torch.empty(0, dtype=torch.uint8)
+            torch.empty(1, self.model.vocabulary_size),
+            self.model.initial_state(1),
+            torch.Generator().get_state(),
         )
         wanted = dict(states.leaves(like))
-        fits = set(wanted) == set(tensors) and all(
-            name == "random" or tensors[name].shape == leaf.shape for name, leaf in wanted.items()
-        )
-        if not fits:
-            raise CheckpointError(f"{file}: saved by another model; continue it with the run that saved it")
-        continuation = states.from_tensors(tensors, like)
+        if wanted.keys() != tensors.keys() or any(
+            tensors[name].shape != leaf.shape or tensors[name].dtype != leaf.dtype for name, leaf in wanted.items()
+        ):
+            raise CheckpointError(f"{file}: edited, or saved by another version; save it anew with --save-state")
+        self._pending = facts["pending"]
         self.generation = Generation.resume(
-            self.model.stepper(), continuation, self.sampling, alternatives=self.alternatives
+            self.model.stepper(), states.from_tensors(tensors, like), self.sampling, alternatives=self.alternatives
         )
         return self._pieces(length)
+
+    def _fingerprint(self) -> str:
+        """SHA-256 of the weights."""
+        from unrolled.workshop.run import digest_of
+
+        return digest_of(self.model)
+
+
+def _read_state(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and facts of a file of --save-state; CheckpointError where it is none."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        content = file.read_bytes()
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        facts = json.loads(header["__metadata__"][STATE_KEY])
+    except OSError as error:
+        raise CheckpointError(f"{file}: {error.strerror}; --continue-state takes a file of --save-state") from error
+    except (SafetensorError, KeyError) as error:
+        raise CheckpointError(f"{file}: truncated, or no file of --save-state; save one with --save-state") from error
+    if facts["format"] != STATE_FORMAT:
+        raise CheckpointError(f"{file}: of format {facts['format']}, this version reads {STATE_FORMAT}; save it anew")
+    return tensors, facts

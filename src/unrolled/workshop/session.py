@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -19,6 +18,7 @@ from unrolled.recipes.recipe import Data, Options, Recipe
 from unrolled.training.events import Event, Finished, Interrupted, Resumed, Sampled
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
+from unrolled.workshop.machine import cores
 from unrolled.workshop.messages import Began, Message, Next, Note
 
 if TYPE_CHECKING:
@@ -55,9 +55,27 @@ def team_for(options: Options) -> Iterator[Team]:
     except RuntimeError as error:
         raise OptionError(f"--device {options.device}: expected cpu, cuda or cuda:1") from error
     keep_freed_memory()
-    torch.set_num_threads(options.threads or len(os.sched_getaffinity(0)))
-    with processes.joined(device) as team:
-        yield team
+    neighbours = _environment_number("LOCAL_WORLD_SIZE", 1)
+    _environment_number("WORLD_SIZE", 1)
+    _environment_number("RANK", 0)
+    before = torch.get_num_threads()
+    torch.set_num_threads(options.threads or max(1, cores() // neighbours))
+    try:
+        with processes.joined(device) as team:
+            yield team
+    finally:
+        torch.set_num_threads(before)
+
+
+def _environment_number(name: str, least: int) -> int:
+    """A number that torchrun sets, or `least`; OptionError where something else set it to something else."""
+    value = os.environ.get(name, str(least))
+    if not value.isdecimal() or int(value) < least:
+        raise OptionError(
+            f"the environment variable {name} is {value!r}, and torchrun would make it a number from {least}; "
+            "unset it, or start with torchrun"
+        )
+    return int(value)
 
 
 def run(session: Session, started: float, resuming: bool) -> Iterator[Event | Message]:
@@ -89,7 +107,7 @@ def run(session: Session, started: float, resuming: bool) -> Iterator[Event | Me
             if not first:
                 continue
             if isinstance(event, Resumed):
-                log.cut(checkpoints)
+                log.cut(event.checkpoint, checkpoints)
             log.write(event)
             if isinstance(event, Sampled):
                 last_sample = event.text
@@ -156,23 +174,28 @@ class EventLog:
         self.file = folder.events_file
 
     def position(self) -> dict[str, int]:
-        """How much had been written when a checkpoint was saved: what a resumed run goes on from."""
-        return {"events": self.file.stat().st_size if self.file.exists() else 0}
-
-    def cut(self, checkpoints: Checkpoints) -> None:
-        """Forget what came after the checkpoint that training goes on from: it will happen again."""
-        latest = checkpoints.entries()[-1]
-        kept = int(latest.extra.get("events", 0))
-        if self.file.exists() and self.file.stat().st_size > kept:
-            os.truncate(self.file, kept)
-
-    def write(self, event: Event) -> None:
-        line = json.dumps({**event.to_dict(), "at": round(time.time(), 3)}, ensure_ascii=False)
+        """How much has been written when a checkpoint is saved, and is on the disk for good: a resumed run's start."""
+        if not self.file.exists():
+            return {"events": 0}
         try:
-            with self.file.open("a", encoding="utf-8") as out:
-                out.write(line + "\n")
+            with self.file.open("rb") as written:
+                os.fsync(written.fileno())
+                return {"events": os.fstat(written.fileno()).st_size}
         except OSError as error:
             raise folders.unwritable(error, self.file) from error
+
+    def cut(self, checkpoint: str, checkpoints: Checkpoints) -> None:
+        """Forget what came after the checkpoint that training goes on from: it will happen again."""
+        entry = next(entry for entry in checkpoints.entries() if entry.file == checkpoint)
+        kept = int(entry.extra.get("events", 0))
+        try:
+            if self.file.exists() and self.file.stat().st_size > kept:
+                os.truncate(self.file, kept)
+        except OSError as error:
+            raise folders.unwritable(error, self.file) from error
+
+    def write(self, event: Event) -> None:
+        folders.append_line(self.file, {**event.to_dict(), "at": round(time.time(), 3)})
 
 
 @contextmanager
@@ -191,7 +214,7 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(asked)
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def process_start() -> float:

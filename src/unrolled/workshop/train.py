@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -16,12 +17,12 @@ import tyro
 from unrolled.errors import OptionError, RunError, did_you_mean
 from unrolled.recipes import registry
 from unrolled.recipes.recipe import Data, Options, Recipe
-from unrolled.training.events import Event
+from unrolled.training.events import Event, Interrupted, Updated
 from unrolled.workshop import folder as folders
 from unrolled.workshop import session
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Began, Message
-from unrolled.workshop.options import from_plain, to_plain, with_changes
+from unrolled.workshop.options import to_plain, with_changes
 
 if TYPE_CHECKING:
     from unrolled.models.model import Model
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 #: The text that is learnt when none is named is Python's own, and the run is called so.
 OWN_TEXT = "python"
+_FROM_HELP = "Start from the weights of this run (fine-tuning), with its options where none are given."
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,9 @@ class TrainRequest:
 
     recipe: tyro.conf.Suppress[str] = "char-lm"
     options: tyro.conf.OmitArgPrefixes[Options] = field(default_factory=Options)
-    name: str = ""
-    """The run's name; empty makes one from the recipe or the data."""
-    from_run: Annotated[str, tyro.conf.arg(name="from", metavar="RUN")] = ""
-    """Start from the weights of this run (fine-tuning), with its options where none are given."""
-    runs: str = ""
-    """The folder of the runs."""
+    name: Annotated[str, tyro.conf.arg(help="The run's name; empty makes one from the recipe or the data.")] = ""
+    from_run: Annotated[str, tyro.conf.arg(name="from", metavar="RUN", help=_FROM_HELP)] = ""
+    runs: Annotated[str, tyro.conf.arg(help="The folder of the runs; empty is UNROLLED_RUNS, else ./runs.")] = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class ResumeRequest:
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
-    """The folder of the runs."""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
 
 def train(
@@ -74,9 +73,13 @@ def train(
 
     Ctrl-C saves and ends the training; the run that was reached so far is given back.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise OptionError("unrolled.train trains in one process; for several: torchrun … -m unrolled train …")
     recipe_name, data = read_word(str(word))
+    if data and "data" in options:
+        raise OptionError(f"{word!r} and data= both name what to learn: give one of them")
     recipe = registry.find(recipe_name)
-    start = parent_options(from_run, runs, recipe_name) if from_run else recipe.Options()
+    start = parent_options(from_run, runs, recipe_name, options.get("cell", "")) if from_run else recipe.Options()
     changed = with_changes(start, {**({"data": data} if data else {}), **options})
     request = TrainRequest(recipe_name, changed, name, from_run, runs)
     folder = ""
@@ -93,12 +96,15 @@ def train_events(request: TrainRequest, started: float | None = None) -> Iterato
 
     started: on the clock of time.monotonic, what a budget in minutes counts from; None is the start of the process.
     Under torchrun every process runs this; only the first writes and says anything.
+    A run that ends in an error before its first update leaves no folder behind.
     """
     started = session.process_start() if started is None else started
-    recipe, options = registry.find(request.recipe), request.options
+    recipe = registry.find(request.recipe)
+    options = replace(request.options, data=_from_anywhere(request.options.data))
     with session.team_for(options) as team:
         runs = folders.runs_folder(request.runs)
         new: list[RunFolder] = []
+        learnt = False
         try:
             with team.together():
                 parent = _parent(request, runs) if request.from_run else None
@@ -115,17 +121,18 @@ def train_events(request: TrainRequest, started: float | None = None) -> Iterato
                 if parent is not None:
                     from unrolled.workshop.run import load_weights
 
-                    load_weights(model, dict(parent.model.state_dict()), folder)
+                    load_weights(model, parent.model.state_dict(), parent.folder)
                 if team.first:
-                    _write_configs(folder, request, data, parent)
+                    _write_configs(folder, request.recipe, options, data, parent)
+            work = session.Session(folder, request.recipe, recipe, options, data, model, team)
+            for event in session.run(work, started, resuming=False):
+                learnt = learnt or isinstance(event, (Updated, Interrupted))
+                yield event
         except BaseException:
-            # Nothing has been trained: leave no empty run behind.
-            for made in new:
-                shutil.rmtree(made.path, ignore_errors=True)
+            if not learnt:
+                for made in new:
+                    shutil.rmtree(made.path, ignore_errors=True)
             raise
-        yield from session.run(
-            session.Session(folder, request.recipe, recipe, options, data, model, team), started, resuming=False
-        )
 
 
 def resume(request: ResumeRequest) -> Iterator[Event | Message]:
@@ -134,12 +141,12 @@ def resume(request: ResumeRequest) -> Iterator[Event | Message]:
 
     started = session.process_start()
     folder = folders.open_run(request.run, folders.runs_folder(request.runs))
+    opened = read_folder(folder, request.cell)
     if folder.weights_file.exists():
         raise RunError(
             f"{folder.path}: it is finished, its budget is used up. To go on from its weights: "
-            f"unrolled train {folder.model_config()['recipe']} --from {folder.name}"
+            f"unrolled train {opened.recipe_name} --from {shlex.quote(request.run or folder.name)}"
         )
-    opened = read_folder(folder, request.cell)
     with session.team_for(opened.options) as team:
         with team.together():
             data = opened.recipe.data(opened.options, folder.path, opened.assets)
@@ -147,6 +154,11 @@ def resume(request: ResumeRequest) -> Iterator[Event | Message]:
             model = _new_model(opened.recipe, opened.options, data)
         work = session.Session(folder, opened.recipe_name, opened.recipe, opened.options, data, model, team)
         yield from session.run(work, started, resuming=True)
+
+
+def _from_anywhere(data: str) -> str:
+    """`data` as it can be found again from another folder: a path becomes absolute, a name or - stays."""
+    return str(Path(data).resolve()) if data not in {"", "-"} and os.path.exists(data) else data
 
 
 def _shared(team: Team, new: list[RunFolder]) -> RunFolder:
@@ -164,15 +176,10 @@ def _suggestion(request: TrainRequest) -> str:
 
 
 def _parent(request: TrainRequest, runs: Path) -> Run:
-    """The run to fine-tune; its cell has been named by the options."""
+    """The run to fine-tune. Its cell is the options': `parent_options` has refused one that nobody typed."""
     from unrolled.workshop.run import Run
 
-    parent = Run(folders.open_run(request.from_run, runs), request.options.cell)
-    if parent.recipe_name != request.recipe:
-        raise OptionError(
-            f"--from {request.from_run}: a run of {parent.recipe_name} cannot start one of {request.recipe}"
-        )
-    return parent
+    return Run(folders.open_run(request.from_run, runs), request.options.cell)
 
 
 def _new_model(recipe: Recipe, options: Options, data: Data) -> Model:
@@ -182,20 +189,20 @@ def _new_model(recipe: Recipe, options: Options, data: Data) -> Model:
     return recipe.model(options, data.assets).to(options.device)
 
 
-def _write_configs(folder: RunFolder, request: TrainRequest, data: Data, parent: Run | None) -> None:
-    plain = to_plain(request.options)
+def _write_configs(folder: RunFolder, recipe_name: str, options: Options, data: Data, parent: Run | None) -> None:
+    plain = to_plain(options)
     config: dict[str, Any] = {
-        "recipe": request.recipe,
+        "recipe": recipe_name,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "command": shlex.join(["unrolled", *sys.argv[1:]]) if Path(sys.argv[0]).stem == "unrolled" else "",
-        "seed": request.options.seed,
+        "seed": options.seed,
         "options": plain,
         "data": {"summary": data.summary, "digest": data.digest},
         "versions": folders.versions(),
     }
     if parent is not None:
-        config["from"] = str(parent.folder.path)
-    folder.write_model_config(request.recipe, plain, data.assets)
+        config["from"] = str(parent.folder.path.resolve())
+    folder.write_model_config(recipe_name, plain, data.assets)
     folder.write_config(config)
 
 
@@ -203,29 +210,33 @@ def read_word(word: str) -> tuple[str, str]:
     """(recipe, data) that `unrolled train WORD` means; OptionError with the nearest of both."""
     from unrolled.data import named
 
-    known = registry.all_recipes()
+    known = registry.names()
     if word in known:
         return word, ""
-    if word in {"", "-"} or Path(word).exists():
+    if word in {"", "-"} or os.path.exists(word) or named.is_known(word):
         return "char-lm", word
-    if named.is_known(word):
-        return "char-lm", word
-    here = [entry.name for entry in Path(word).parent.iterdir()] if Path(word).parent.is_dir() else []
-    near = did_you_mean(Path(word).name if "/" in word else word, [*known, *here, *named.names()])
+    shown = word if len(word) <= 200 else f"{word[:200]}…"
+    folder, _, last = word.rpartition("/")
+    here = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    near = did_you_mean(last, here if folder else [*known, *here, *named.names()])
     raise OptionError(
-        f"{word}: no recipe, no data set, no file and no folder is called so.{near} "
-        "`unrolled recipes` lists the recipes"
+        f"{shown}: no recipe, no data set, no file and no folder is called so.{near} "
+        "`unrolled recipes` lists the recipes, `unrolled data list` the data sets"
     )
 
 
-def parent_options(from_run: str, runs: str, recipe_name: str) -> Options:
-    """The options of the run that is fine-tuned, without its budget."""
+def parent_options(from_run: str, runs: str, recipe_name: str, cell: str = "") -> Options:
+    """The options of the run that is fine-tuned, without its budget.
+
+    cell: what was asked for here; a parent's cell that is code from elsewhere is refused unless it is that one.
+    """
+    from unrolled.workshop.run import read_folder
+
     parent = folders.open_run(from_run, folders.runs_folder(runs))
-    config = parent.model_config()
-    if config["recipe"] != recipe_name:
+    opened = read_folder(parent, cell)
+    if opened.recipe_name != recipe_name:
         raise OptionError(
-            f"--from {from_run}: it is a run of {config['recipe']}, and cannot start one of {recipe_name}; "
-            f"unrolled train {config['recipe']} --from {from_run}"
+            f"--from {from_run}: it is a run of {opened.recipe_name}, and cannot start one of {recipe_name}; "
+            f"unrolled train {opened.recipe_name} --from {from_run}"
         )
-    options = from_plain(registry.find(recipe_name), config["options"], str(parent.path / "config.json"))
-    return replace(options, steps=None, epochs=None, minutes=None)
+    return replace(opened.options, steps=None, epochs=None, minutes=None)
