@@ -38,9 +38,9 @@ class CharLMOptions(Options):
     """Features of a symbol; 0 feeds it one-hot."""
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (512,)
     """Hidden units of each layer."""
-    embedding_dropout: float = 0.15
+    embedding_dropout: float = 0.2
     """On the embedding, one mask for a window."""
-    dropout: float = 0.45
+    dropout: float = 0.5
     """Between layers and before the softmax."""
     batch_size: int = 128
     """Streams of text, side by side."""
@@ -58,8 +58,8 @@ class CharLMOptions(Options):
     """How the rates fall to nothing over the budget."""
     warmup: int = 50
     """Steps in which the rates rise to their height."""
-    weight_decay: float = 0.01
-    """AdamW's, on matrices."""
+    weight_decay: float = 0.1
+    """Decoupled, on matrices, of both optimisers."""
     clip: float = 1.0
     """The gradient's greatest norm; 0 is none."""
 

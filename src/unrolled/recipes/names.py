@@ -48,7 +48,7 @@ class NamesOptions(Options):
     warmup: int = 100
     """Steps in which the rate rises to it."""
     weight_decay: float = 0.01
-    """AdamW's, on matrices."""
+    """Decoupled, on matrices, of both optimisers."""
     clip: float = 1.0
     """The gradient's greatest norm; 0 is none."""
 

@@ -4,7 +4,7 @@ AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101): torch's own.
 Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), orthogonalised by Polar Express.
 Adagrad (Duchi et al. 2011) in the form of min-char-rnn (Karpathy 2015).
 
-Decoupled weight decay acts on matrices only (parameters of two axes or more), and not on those that Muon steps.
+Decoupled weight decay acts on matrices only (parameters of two axes or more), with every one of them.
 """
 
 from __future__ import annotations
@@ -57,19 +57,24 @@ class Adagrad(Optimizer):
 class Muon(Optimizer):
     """Momentum whose every gate block is brought near the closest orthogonal matrix before it is taken as a step.
 
-        m ← m + (1 − μ)(g − m),   d = g + μ (m − g),   p ← p − rate · √max(1, rows/columns) · orthogonalised(d)
+        m ← m + (1 − μ)(g − m),   d = g + μ (m − g)
+        p ← (1 − rate · decay) p − rate · √max(1, rows/columns) · orthogonalised(d)
 
     torch.optim.Muon's formulas, but block by block: the (G·H, F) weights of a cell are G matrices that happen to be
     stored together, and orthogonalising them as one would couple the gates. Each group says its `blocks`.
-    A step has the same size whatever the gradient's, so that there is no weight decay here.
 
     precision: of the products that orthogonalise.
     """
 
     def __init__(
-        self, params: Iterable, lr: float, momentum: float = 0.95, precision: torch.dtype = torch.float32
+        self,
+        params: Iterable,
+        lr: float,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
+        precision: torch.dtype = torch.float32,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "blocks": 1})
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum, "blocks": 1})
         self.precision = precision
 
     @torch.no_grad()
@@ -85,6 +90,7 @@ class Muon(Optimizer):
                 d = p.grad.lerp(state["momentum"], group["momentum"])
                 blocks = d.view(group["blocks"], -1, d.shape[1])
                 scale = math.sqrt(max(1.0, blocks.shape[1] / blocks.shape[2]))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
                 p.add_(orthogonalised(blocks, self.precision).reshape(p.shape), alpha=-group["lr"] * scale)
 
 
@@ -182,7 +188,7 @@ def build(model: nn.Module, settings: Settings) -> Optimiser:
     if recurrent:
         groups = [{"params": [p], "blocks": blocks} for p, blocks in recurrent.items()]
         precision = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
-        parts.append(Muon(groups, lr=settings.muon_rate, precision=precision))
+        parts.append(Muon(groups, lr=settings.muon_rate, weight_decay=settings.weight_decay, precision=precision))
     return Optimiser(parts, named)
 
 
