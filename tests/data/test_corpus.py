@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from unrolled.data import corpus as corpus_module
 from unrolled.data import reading
 from unrolled.data.corpus import load_corpus, split
-from unrolled.data.vocabulary import ByteVocabulary, CharacterVocabulary
+from unrolled.data.vocabulary import BPEVocabulary, ByteVocabulary, CharacterVocabulary
 from unrolled.errors import DataError, OptionError
 
 SAMPLE = "Whose woods these are I think I know.\nHis house is in the village, though;\n" * 30
@@ -77,6 +77,18 @@ def test_pieces_are_learnt_from_the_training_part_alone(tmp_path: Path) -> None:
     assert first == second
     whole = load_corpus([paths[0]], symbols="bpe", bpe_size=280, train_fraction=1.0).vocabulary.to_assets()
     assert whole != first
+
+
+@pytest.fixture(scope="module")
+def pieces() -> BPEVocabulary:
+    return BPEVocabulary.learn(iter(["a a    a\n\n\na ab's abs 11, 1\n   b\n" * 50]), 280)
+
+
+@given(st.text(st.sampled_from("ab1', \n"), max_size=60))
+def test_seams_are_where_no_piece_reaches_across(pieces: BPEVocabulary, content: str) -> None:
+    cut = list(corpus_module._at_seams(iter(content)))
+    assert "".join(cut) == content
+    assert [symbol for part in cut for symbol in pieces.encode(part)] == pieces.encode(content).tolist()
 
 
 def test_a_text_without_seams_is_cut_all_the_same() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -147,8 +148,10 @@ def test_a_server_that_says_nothing(data_set: DataSet, monkeypatch: pytest.Monke
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         install(monkeypatch, replace(data_set, pieces=(Piece(f"http://127.0.0.1:{silent.getsockname()[1]}/a.txt"),)))
+        began = time.monotonic()
         with pytest.raises(DataError, match=r"not reached \(timed out\)"):
             named.get("two_parts")
+        assert time.monotonic() - began < 2
 
 
 def test_a_cache_that_cannot_be_written(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_little_is_padding() -> None:
     assert counted / read > 0.85
     # And yet short ones do not all come first.
     lengths = [source.batch(place).ragged("targets").lengths.float().mean().item() for place in range(90)]
-    assert abs(np.corrcoef(np.arange(90), lengths)[0, 1]) < 0.4
+    assert 0.3 < (np.diff(lengths) > 0).mean() < 0.7
 
 
 @given(st.integers(1, 60), st.integers(1, 8), st.integers(0, 40), st.data())

@@ -98,7 +98,7 @@ def test_the_standard_library_is_pythons_own_source() -> None:
 
 
 def test_a_python_without_its_source_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path, **{"latin.py": b"\xe9", "test/a.py": "a = 1"})
+    make(tmp_path, **{"latin.py": b"\xe9", "test/a.py": "a = 1", "config-3.11/b.py": "b = 1", "c.txt": "c"})
     monkeypatch.setattr(text.sysconfig, "get_path", lambda name: str(tmp_path))
     with pytest.raises(DataError, match="no source of its standard library: name a text with --data"):
         text.standard_library_files()
