@@ -79,7 +79,8 @@ def polished(block: np.ndarray) -> np.ndarray:
 def test_muon_by_hand_on_two_gate_blocks(shape: tuple[int, int]) -> None:
     torch.manual_seed(0)
     parameter = nn.Parameter(torch.randn(shape, dtype=torch.float64))
-    muon = optimisers.Muon([{"params": [parameter], "blocks": 2}], lr=0.02, precision=torch.float64)
+    group = {"params": [parameter], "blocks": 2}
+    muon = optimisers.Muon([group], lr=0.02, weight_decay=0.1, precision=torch.float64)
     p, m = parameter.detach().numpy().copy(), np.zeros(shape)
     rows, columns = shape[0] // 2, shape[1]
     for _ in range(4):
@@ -88,6 +89,7 @@ def test_muon_by_hand_on_two_gate_blocks(shape: tuple[int, int]) -> None:
         m = 0.95 * m + 0.05 * g
         d = 0.05 * g + 0.95 * m
         step = np.concatenate([polished(block) for block in np.split(d, 2)])
+        p *= 1 - 0.02 * 0.1
         p -= 0.02 * math.sqrt(max(1, rows / columns)) * step
         muon.step()
     np.testing.assert_allclose(parameter.detach().numpy(), p, rtol=1e-9, atol=1e-12)
