@@ -48,10 +48,17 @@ def cases(subject: Subject, dtype: torch.dtype) -> list[Pass]:
     for x in inputs:
         for direction in DIRECTIONS:
             for lengths in (None, torch.tensor(LENGTHS).clamp(max=len(x)), torch.full((B,), len(x))):
-                one = replace(plain, x=x, direction=direction, lengths=lengths)
-                found.append(one)
+                found.append(replace(plain, x=_spoilt(x, lengths), direction=direction, lengths=lengths))
     mask = subject.mask(cell, plain.state)
     return found if mask is None else [*found, replace(plain, mask=mask, lengths=torch.tensor(LENGTHS))]
+
+
+def _spoilt(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """x with what must not be read past each length: NaN, or a symbol that there is not."""
+    if lengths is None:
+        return x
+    past = torch.arange(len(x))[:, None] >= lengths
+    return x.masked_fill(past.reshape(*past.shape, *([1] * (x.dim() - 2))), -1 if is_symbols(x) else float("nan"))
 
 
 def check_case(kernel: Kernel, one: Pass, record: tuple[Record, ...], dtype: torch.dtype) -> bool:
