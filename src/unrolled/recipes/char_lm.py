@@ -97,7 +97,14 @@ def data(options: CharLMOptions, folder: Path, assets: Mapping[str, Any] | None)
         vocabulary=None if assets is None else vocabulary_from_assets(assets["vocabulary"]),
     )
     train, valid, test = split(corpus.ids, options.split, window=options.window)
-    streams = Streams(train, options.batch_size, options.window, options.seed, reset_probability=options.reset)
+    streams = Streams(
+        train,
+        options.batch_size,
+        options.window,
+        options.seed,
+        reset_probability=options.reset,
+        unit=corpus.vocabulary.unit,
+    )
     return Data(
         train=streams,
         held_out={
