@@ -13,6 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+
+from unrolled.training.checkpoint import Checkpoints
 
 HERE = Path(__file__).parent
 KILLED = -signal.SIGKILL
@@ -105,6 +108,21 @@ def test_two_processes_killed_and_resumed(crash: Crash, tmp_path: Path) -> None:
         after = random.Random(moment).uniform(0.2, straight["seconds"])
         crash(folder, kill_after=after, processes=2, **PACE)
         assert crash(folder, processes=2, resume=True, **PACE)["digest"] == straight["digest"]
+
+
+def test_two_processes_stopped_and_resumed(crash: Crash, tmp_path: Path) -> None:
+    """The checkpoint holds the state of all rows, as one process would have written it."""
+    job = {"rows": 5, "steps": 12}
+    straight = crash(tmp_path / "straight", processes=2, **job)
+    crash(tmp_path / "a", processes=2, stop_at=7, **job)
+    crash(tmp_path / "one", stop_at=7, **job)
+    two, one = (Checkpoints(tmp_path / name).latest() for name in ("a", "one"))
+    assert two is not None
+    assert one is not None
+    assert two.tensors["state/hidden"].shape == (5, 5)
+    torch.testing.assert_close(two.tensors, one.tensors, rtol=1e-4, atol=1e-6)
+    assert crash(tmp_path / "a", processes=2, resume=True, **job)["digest"] == straight["digest"]
+    assert bytes_of(tmp_path / "a") == bytes_of(tmp_path / "straight")
 
 
 def torchrun(folder: Path, kill_after: float | None = None, **job: object) -> dict:
