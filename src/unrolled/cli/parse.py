@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-import itertools
 import re
 from collections.abc import Sequence
 from typing import Any, NoReturn, get_type_hints
@@ -19,6 +18,9 @@ from unrolled.workshop.actions import ACTIONS, Action
 
 #: What a command of two words means when only its first is given.
 SHORT = {"runs": "runs list", "data": "data list"}
+#: What the parser says of an option that is empty, off or not set as it stands.
+_EMPTY_DEFAULT = re.compile(r"\(default: (''|None|False|)\)")
+_CONFIG = (tyro.conf.FlagCreatePairsOff,)
 #: The parser's messages, and how they are said here.
 _MESSAGES = (
     (r"Error parsing (\S+): invalid literal for int\(\) with base 10: (.+)", r"\1 \2: expected a whole number"),
@@ -111,23 +113,32 @@ def _train_request(recipe_name: str, defaults: Options) -> type:
 
 
 def _parse(request: type, words: list[str], prog: str, description: str) -> Any:
-    said = io.StringIO()
+    help_text, said = io.StringIO(), io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
-            return tyro.cli(request, args=words, prog=prog, description=description)
+        with contextlib.redirect_stdout(help_text), contextlib.redirect_stderr(said):
+            return tyro.cli(request, args=words, prog=prog, description=description, config=_CONFIG)
     except SystemExit as exit_:
         if exit_.code in (0, None):
+            print(_without_empty_defaults(help_text.getvalue()), end="")
             raise
         _refuse(said.getvalue(), prog)
 
 
-def _refuse(boxed: str, prog: str) -> NoReturn:
-    """The parser's boxed message as one line."""
-    lines = [line.strip("│╭╮╰╯ ") for line in boxed.splitlines() if not line.lstrip().startswith(("╭", "╰"))]
-    # What it has to say ends at the first rule; its advice comes below.
-    said = itertools.takewhile(lambda line: not line.startswith("──"), lines)
-    message = " ".join(" ".join(said).split()) or "the options could not be read"
-    near = re.search(r"Perhaps you meant[^\n]*\n\W*(--[\w-]+)", boxed)
+def _without_empty_defaults(help_text: str) -> str:
+    """The help without the defaults that say nothing."""
+    lines = []
+    for line in help_text.splitlines():
+        kept = _EMPTY_DEFAULT.sub("", line).rstrip()
+        if kept or not line.strip():
+            lines.append(kept + "\n")
+    return "".join(lines)
+
+
+def _refuse(said: str, prog: str) -> NoReturn:
+    """The parser's message as one line: it writes a title, a rule, the message, and between more rules its advice."""
+    blocks = re.split(r"^\s*-+\s*$", said, flags=re.MULTILINE)
+    message = " ".join(blocks[min(1, len(blocks) - 1)].split())
+    near = re.search(r"Perhaps you meant[^\n]*\n\s*(--[\w-]+)", said)
     hint = f" Did you mean {near[1]}?" if near else ""
     raise OptionError(f"{_in_our_words(message)}.{hint} `{prog} --help` lists the options")
 

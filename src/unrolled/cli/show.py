@@ -76,9 +76,8 @@ def says_how_to_go_on() -> Iterator[Any]:
         yield told
     except KeyboardInterrupt:
         if run:
-            print(
-                f"unrolled: go on with `unrolled resume {shlex.quote(run)}`, from its last checkpoint", file=sys.stderr
-            )
+            how = f"`unrolled resume {shlex.quote(run)}`"
+            print(f"unrolled: stopped at once; {how} goes on from the last checkpoint", file=sys.stderr)
         raise
 
 

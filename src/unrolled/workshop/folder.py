@@ -279,9 +279,7 @@ def unwritable(error: OSError, path: Path) -> RunError:
         case errno.ENOTDIR | errno.EEXIST:
             return RunError(f"{path}: cannot be written, for a part of this path is a file; choose another folder")
         case errno.EACCES | errno.EPERM | errno.EROFS:
-            return RunError(
-                f"{path}: cannot be written ({error.strerror}); choose a folder that is yours (--runs FOLDER)"
-            )
+            return RunError(f"{path}: cannot be written ({error.strerror}); choose another folder")
     return RunError(f"{path}: cannot be written ({error.strerror or error}); choose another folder")
 
 

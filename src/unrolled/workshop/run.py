@@ -209,12 +209,12 @@ def _checkpoint_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
 
 
 def load_weights(model: Model, tensors: Mapping[str, torch.Tensor], folder: RunFolder) -> None:
-    """Put `tensors`, which came from `folder`, into `model`; CheckpointError where they do not fit, or are not finite."""
+    """Put `tensors`, which came from `folder`, into `model`; CheckpointError where they do not fit or are NaN."""
     wanted = snapshot.weights(model)
     if odd := sorted(wanted.keys() ^ tensors.keys()):
         raise CheckpointError(
-            f"{folder.path}: weights of another model: {', '.join(odd[:3])} {'is' if len(odd) == 1 else 'are'} "
-            "only in the weights or only in the model that the options ask for; put the right file back, or give the options of that run"
+            f"{folder.path}: weights of another model: {', '.join(odd[:3])} stands only in the weights, or only in the "
+            "model of the options; put the right file back, or give the options of that run"
         )
     for name, tensor in tensors.items():
         if tensor.shape != wanted[name].shape:

@@ -106,12 +106,12 @@ def runs_list(request: RunsListRequest) -> Iterator[Message]:
                 config["recipe"],
                 summary.state,
                 f"{summary.step}/{summary.steps or '?'}",
-                _figures(summary.validated),
-                _figures(summary.evaluated),
+                _first(summary.validated),
+                _first(summary.evaluated),
             )
         )
-    columns = ("run", "recipe", "state", "steps", "best on the validation part", "on the test part")
-    yield Shown(Table(f"runs in {where}", columns, tuple(rows)))
+    columns = ("run", "recipe", "state", "steps", "validation", "test")
+    yield Shown(Table(f"runs in {where}, each with the figure by which its recipe judges", columns, tuple(rows)))
     for message in damaged:
         yield Note(message)
 
@@ -203,6 +203,11 @@ def _written(curves: Curves, file: str) -> Note:
 
     folders.write_whole(Path(file), to_svg(curves).encode())
     return Note(f"{file}: the curves as SVG")
+
+
+def _first(figures: dict[str, float]) -> str:
+    """The figure that decides which checkpoint is best."""
+    return f"{next(iter(figures.values())):.4f}" if figures else "—"
 
 
 def _figures(figures: dict[str, float]) -> str:

@@ -39,6 +39,7 @@ class SampleRequest:
     count: int = 1
     """How many texts."""
     sampling: tyro.conf.OmitArgPrefixes[Sampling] = field(default_factory=lambda: Sampling(temperature=0.8))
+    """How the next symbol is drawn. The four work in this order, each on what the one before left, renormalised."""
     greedy: bool = False
     """Always the likeliest symbol: the same as --temperature 0."""
     beam: int = 0
@@ -64,6 +65,10 @@ class SampleRequest:
                 raise OptionError(f"--{name} {getattr(self, name)}: expected 1 or more")
         if self.beam < 0:
             raise OptionError(f"--beam {self.beam}: expected 0 (draw) or a width of 1 or more")
+        if not 0 <= self.seed < 2**63:
+            raise OptionError(f"--seed {self.seed}: expected from 0 to 2^63 − 1")
+        if self.beam and self.greedy:
+            raise OptionError("--beam and --greedy are two ways to search: give one of them")
         if self.beam and (self.save_state or self.continue_state):
             raise OptionError("--beam searches whole texts: it cannot save or continue a state")
         if self.continue_state and self.prompt:

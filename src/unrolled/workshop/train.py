@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from unrolled.errors import OptionError, RunError, did_you_mean
+from unrolled.errors import DataError, OptionError, RunError, did_you_mean
 from unrolled.recipes import registry
 from unrolled.recipes.recipe import Data, Options, Recipe
 from unrolled.training.events import Event, Interrupted, Updated
@@ -114,9 +115,9 @@ def train_events(request: TrainRequest, started: float | None = None) -> Iterato
             assets = parent.assets if parent else None
             with team.together():
                 # The first process alone reads standard input and fills the cache; the others find both.
-                data = recipe.data(options, folder.path, assets) if team.first else None
+                data = _data(recipe, options, folder, assets) if team.first else None
             with team.together():
-                data = data or recipe.data(options, folder.path, assets)
+                data = data or _data(recipe, options, folder, assets)
                 model = _new_model(recipe, options, data)
                 if parent is not None:
                     from unrolled.workshop.run import load_weights
@@ -159,6 +160,19 @@ def resume(request: ResumeRequest) -> Iterator[Event | Message]:
 def _from_anywhere(data: str) -> str:
     """`data` as it can be found again from another folder: a path becomes absolute, a name or - stays."""
     return str(Path(data).resolve()) if data not in {"", "-"} and os.path.exists(data) else data
+
+
+def _data(recipe: Recipe, options: Options, folder: RunFolder, assets: Mapping[str, Any] | None) -> Data:
+    """The recipe's data. What is wrong with it is said of what was typed, also where it is only too short."""
+    try:
+        return recipe.data(options, folder.path, assets)
+    except DataError as error:
+        place = "standard input" if options.data == "-" else options.data
+        # A copy of standard input in a run's folder goes with the folder.
+        message = re.sub(rf"{re.escape(str(folder.path))}/[^:,;]+", "standard input", str(error))
+        if Path(place).name not in message:
+            message = f"{place}: {message}"
+        raise DataError(message) from error
 
 
 def _shared(team: Team, new: list[RunFolder]) -> RunFolder:
