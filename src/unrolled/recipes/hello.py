@@ -172,6 +172,8 @@ def plain(table: Table) -> str:
 
 
 class LetterDecoder:
+    """A symbol is a letter, whole."""
+
     def __init__(self, letters: str) -> None:
         self.letters = letters
 

@@ -95,6 +95,8 @@ def data(options: NamesOptions, folder: Path, assets: Mapping[str, Any] | None) 
 
 @dataclass(frozen=True)
 class HeldOutNames:
+    """Names that are not trained on, each as symbols, and the two that stand before and behind."""
+
     ids: list
     start: int
     end: int

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Event:
+    """Something that happened when `step` updates had been done."""
+
     KIND: ClassVar[str] = ""
     step: int  # updates done so far
 
@@ -52,6 +54,8 @@ class Validated(Event):
 
 @dataclass(frozen=True)
 class Sampled(Event):
+    """What the model writes by now."""
+
     KIND = "sampled"
     text: str
 
@@ -85,6 +89,8 @@ class Skipped(Event):
 
 @dataclass(frozen=True)
 class Resumed(Event):
+    """Training goes on from this checkpoint."""
+
     KIND = "resumed"
     checkpoint: str
 

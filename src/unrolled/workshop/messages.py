@@ -10,6 +10,8 @@ from unrolled.figures import Figure
 
 @dataclass(frozen=True)
 class Message:
+    """Something that an action says."""
+
     KIND: ClassVar[str] = ""
 
     def to_dict(self) -> dict[str, Any]:
