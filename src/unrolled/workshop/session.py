@@ -79,6 +79,7 @@ def _environment_number(name: str, least: int) -> int:
 
 
 def run(session: Session, started: float, resuming: bool) -> Iterator[Event | Message]:
+    """Run the loop, write down what it says, and hand it on; at the end the weights, and what to try next."""
     from unrolled.training.checkpoint import Checkpoints
     from unrolled.training.loop import train as loop
 
