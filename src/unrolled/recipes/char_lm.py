@@ -52,7 +52,7 @@ class CharLMOptions(Options):
     """muon takes the matrices of the recurrent layers, AdamW the rest."""
     rate: float = 4e-3
     """AdamW's highest learning rate."""
-    muon_rate: float = 0.04
+    muon_rate: float = 0.03
     """Muon's highest learning rate."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
     """How the rates fall to nothing over the budget."""
