@@ -116,6 +116,8 @@ def test_the_likeliest_symbol_survives_any_filter_and_the_rest_keep_their_ratios
 def test_among_equals_the_lower_symbol_stays():
     logits = torch.zeros(2, 5)
     assert filter_logits(logits, Sampling(top_k=2)).isfinite().tolist() == [[True, True, False, False, False]] * 2
+    many = filter_logits(torch.zeros(500), Sampling(top_k=3)).isfinite()
+    assert many.nonzero().flatten().tolist() == [0, 1, 2]
     assert filter_logits(logits, Sampling(temperature=0)).isfinite().int().tolist() == [[1, 0, 0, 0, 0]] * 2
 
 

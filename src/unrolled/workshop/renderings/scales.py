@@ -25,13 +25,14 @@ class Axis:
     ticks: tuple[tuple[float, str], ...]
 
     def place(self, value: float) -> float:
-        """0 at `low`, 1 at `high`; NaN where the value has no place on this axis."""
-        if not _has_a_place(value, self.log):
-            return math.nan
+        """0 at `low`, 1 at `high`; NaN where the value has no place between them."""
         low, high = self.low, self.high
         if self.log:
+            if not 0 < value < math.inf:
+                return math.nan
             value, low, high = math.log10(value), math.log10(low), math.log10(high)
-        return (value - low) / (high - low)
+        place = (value - low) / (high - low)
+        return place if -1e-6 <= place <= 1 + 1e-6 else math.nan
 
 
 def _has_a_place(value: float, log: bool) -> bool:
