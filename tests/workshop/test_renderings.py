@@ -163,15 +163,21 @@ def test_gaps_break_a_line_and_what_a_logarithm_cannot_hold_is_left_out():
     assert [len(stroke) for stroke in strokes] == [1, 1]
 
 
-def test_names_at_the_ends_of_lines_do_not_touch_and_keep_their_order():
-    many = tuple(Series(f"line {i}", (0.0, 1.0), (0.0, 1 - i / 1000)) for i in range(8))
+@pytest.mark.parametrize("end", [0.0, 1.0])  # crowded at the foot of the plot, and at its head
+def test_names_at_the_ends_of_lines_do_not_touch_keep_their_order_and_stay_beside_the_plot(end):
+    step = 1e-3 if end == 0 else -1e-3
+    many = tuple(Series(f"line {i}", (0.0, 1.0), (1 - end, end + i * step)) for i in range(8))
     root = parse(to_svg(Curves("t", many, "x", "y")))
     places = {e.text: float(e.attrib["y"]) for e in root.iter(f"{NS}text") if (e.text or "").startswith("line ")}
     heights = [places[f"line {i}"] for i in range(8)]
+    if end == 0:
+        heights.reverse()
     assert all(b - a >= 15.9 for a, b in pairwise(heights))
-    # Pushed apart, and still beside the plot, whose highest tick is the highest thing in it.
-    assert heights[0] - 4 >= min(_tick_places(root)[1].values()) - 0.01
-    # A single line needs no name beside it.
+    ticks = _tick_places(root)[1].values()
+    assert min(ticks) - 0.01 <= heights[0] - 4 <= heights[-1] - 4 <= max(ticks) + 0.01
+
+
+def test_a_single_line_needs_no_name_beside_it():
     assert "only" not in texts(parse(to_svg(Curves("t", (Series("only", (0.0, 1.0), (0.0, 1.0)),), "x", "y"))))
 
 
