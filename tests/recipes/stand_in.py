@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-WORDS = "the cat sat on a mat and saw that rain fell in spain when no one was there to see it".split()
+SENTENCE = "the cat sat on a mat and saw that rain fell in spain when no one was there to see it"
+WORDS = SENTENCE.split()
 
 
 def write_text(file: Path, characters: int = 6000, seed: int = 0) -> Path:

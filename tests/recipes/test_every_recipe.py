@@ -48,9 +48,7 @@ def stopping_after(updates: int) -> Callable[[], object]:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_resumed_after_two_equals_three_in_one_go(
-    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumed_after_two_equals_three_in_one_go(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(train_events(request_for(recipe, tmp_path, "whole")))
     assert any(isinstance(event, Finished) and event.step == 3 for event in whole)
 
@@ -88,5 +86,7 @@ def test_options_come_back_from_plain_data(recipe: str) -> None:
 
 
 def test_importing_recipes_imports_no_torch() -> None:
-    code = "import sys; from unrolled.recipes import registry; registry.all_recipes(); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from unrolled.recipes import registry; registry.all_recipes(); assert 'torch' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,8 +17,12 @@ from unrolled.training.settings import Budget, Settings
 if TYPE_CHECKING:
     from unrolled.models.language_model import LanguageModel
 
-#: Validation while training reads its part side by side; the test part is read in one go.
+#: Validation while training reads its part side by side, and no more of it than this, however large the text.
 VALIDATION_STREAMS = 32
+VALIDATION_SYMBOLS = 1 << 16
+#: The test part is read in one go up to this size; beyond, side by side, each stream warmed up.
+EXACT_SYMBOLS = 1 << 18
+TEST_STREAMS = 64
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,10 @@ def data(options: CharLMOptions, folder: Path, assets: Mapping[str, Any] | None)
     return Data(
         train=streams,
         held_out={
-            "valid": language.HeldOutText(valid, VALIDATION_STREAMS) if len(valid) else None,
-            "test": language.HeldOutText(test, 1) if len(test) else None,
+            "valid": language.HeldOutText(valid[:VALIDATION_SYMBOLS], VALIDATION_STREAMS) if len(valid) else None,
+            "test": language.HeldOutText(test, 1 if len(test) <= EXACT_SYMBOLS else TEST_STREAMS)
+            if len(test)
+            else None,
         },
         assets={"vocabulary": corpus.vocabulary.to_assets()},
         summary=corpus.summary,

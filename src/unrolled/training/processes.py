@@ -147,6 +147,7 @@ def joined(device: torch.device) -> Iterator[Team]:
         dist.init_process_group(backend, timeout=STARTUP)
         dist.barrier()
         group = dist.new_group(timeout=PATIENCE)
+        assert isinstance(group, dist.ProcessGroup)  # every process is in it
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
             f"process {rank} of {count} did not find the others within {STARTUP.seconds} s "
