@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,9 @@ from unrolled.cli.main import main
 from ..recipes.stand_in import write_text
 
 #: A model small enough that twelve updates take a moment.
-SMALL = "--sizes 16 --embedding 8 --batch-size 4 --window 16 --split 0.8 0.1 0.1 --dtype float32 --threads 1".split()
+SMALL = shlex.split(
+    "--sizes 16 --embedding 8 --batch-size 4 --window 16 --split 0.8 0.1 0.1 --dtype float32 --threads 1"
+)
 SMALL += ["--steps", "12"]
 
 

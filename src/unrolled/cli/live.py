@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any
 
 from rich.console import Console, Group
@@ -12,7 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from unrolled.cli.show import STOPPED, TextPrinter
+from unrolled.cli.main import STOPPED
+from unrolled.cli.show import TextPrinter, console, printable, says_how_to_go_on
 from unrolled.training.events import (
     Event,
     Finished,
@@ -31,8 +33,11 @@ from unrolled.workshop.renderings.terminal import sparkline
 #: Seconds between two drawings: what is drawn takes time from what is learnt.
 EVERY = 0.25
 CURVE_WIDTH = 60
-#: Lines of the sample that are shown while it changes.
-SAMPLE_LINES = 12
+#: Rows of the sample that are shown while it changes, where the screen is high enough; below the least, none.
+SAMPLE_ROWS, LEAST_ROWS = 12, 3
+WIDEST = 100
+#: Cells of a figure: numbers that grow must not push what stands beside them.
+FIGURE_WIDTH = 15
 
 
 class Dashboard:
@@ -72,24 +77,41 @@ class Dashboard:
             case Resumed():
                 self.warnings.append(f"going on from {event.checkpoint}, step {event.step}")
 
-    def draw(self) -> Group:
+    def draw(self, width: int, height: int) -> Group:
+        """The picture for a screen of this size; the sample is as high however long it is, so that nothing jumps."""
         parts: list[Any] = []
         if self.began:
             parts.append(
-                Text.assemble((self.began.run, "bold"), f"  {self.began.recipe}  ", (self.began.summary, "dim"))
+                Text.assemble(
+                    (self.began.run, "bold"),
+                    f"  {self.began.recipe}  ",
+                    (self.began.summary, "dim"),
+                    no_wrap=True,
+                    overflow="ellipsis",
+                )
             )
-        parts.append(self._table())
-        if self.losses:
-            parts.append(Text.assemble("loss ", (sparkline(self.losses, CURVE_WIDTH), "cyan")))
-        parts += [Text(warning, style="yellow") for warning in self.warnings[-3:]]
-        if self.sampled:
-            lines = self.sampled.text.splitlines()[:SAMPLE_LINES]
-            title = f"what it writes at step {self.sampled.step}"
-            parts.append(Panel(Text("\n".join(lines)), title=title, title_align="left", border_style="dim"))
+        table = self._table()
+        parts.append(table)
+        parts.append(Text.assemble(("loss  ", "dim"), (sparkline(self.losses, CURVE_WIDTH), "cyan"), no_wrap=True))
+        warnings = self.warnings[-3:]
+        parts += [Text(warning, style="yellow", no_wrap=True, overflow="ellipsis") for warning in warnings]
+        # Besides these: the panel's frame, and the row in which the cursor stands.
+        rows = min(SAMPLE_ROWS, height - (table.row_count + len(warnings) + 2) - 3)
+        if self.sampled and rows >= LEAST_ROWS:
+            # One column less than there is: what a person types is echoed there, and must not begin a new row.
+            across = min(width - 1, WIDEST)
+            title = f"what it writes at step {self.sampled.step:,}"
+            sample = Text(printable(self.sampled.text))
+            parts.append(
+                Panel(sample, title=title, title_align="left", border_style="dim", width=across, height=rows + 2)
+            )
         return Group(*parts)
 
     def _table(self) -> Table:
-        table = Table.grid(padding=(0, 3))
+        table = Table.grid(padding=(0, 2))
+        for number in range(2):
+            table.add_column(style="dim", no_wrap=True)
+            table.add_column(justify="right", no_wrap=True, min_width=FIGURE_WIDTH - 3 * number)
         updated, planned = self.updated, self.planned
         unit = planned.unit if planned else "items"
         steps = f"{updated.step:,}" if updated else "0"
@@ -102,36 +124,47 @@ class Dashboard:
             table.add_row("rate", f"{updated.rate:.2e}", "gradient norm", f"{updated.gradient_norm:.3f}")
         if self.validated:
             for name, value in self.validated.figures.items():
-                best = f"best {self.best.figures[name]:.4f}" if self.best else ""
-                table.add_row(name, f"{value:.4f}", "", best)
+                best = f"{self.best.figures[name]:.4f}" if self.best else "—"
+                table.add_row(name, f"{value:.4f}", "best", best)
         return table
 
 
 def show_live(events: Iterable[Any]) -> int:
     """Show training as it goes, and at the end the sample, where the run is, and what to try next."""
-    console = Console()
+    screen = console()
     dashboard = Dashboard()
     closing: list[Any] = []
-    code = 0
     drawn = 0.0
-    with Live(console=console, auto_refresh=False) as live:
+    live = Live(console=screen, auto_refresh=False)
+    with says_how_to_go_on() as told, ExitStack() as until_done:
         for event in events:
+            # Not before there is something to show: an error at the start stands alone.
+            if not live.is_started:
+                until_done.enter_context(live)
+            told(event)
             dashboard.take(event)
-            if isinstance(event, Interrupted):
-                code = STOPPED
             if not isinstance(event, (Began, Event)) or isinstance(event, (Interrupted, Finished)):
                 closing.append(event)
+                continue
             now = time.monotonic()
-            if now - drawn >= EVERY or closing:
-                live.update(dashboard.draw(), refresh=True)
+            if now - drawn >= EVERY:
+                live.update(dashboard.draw(screen.width, screen.height), refresh=True)
                 drawn = now
-    text = TextPrinter()
+        # The sample comes whole below.
+        dashboard.sampled = None
+        live.update(dashboard.draw(screen.width, screen.height), refresh=True)
+    return _close(closing, screen)
+
+
+def _close(closing: Iterable[Any], screen: Console) -> int:
+    text, code = TextPrinter(), 0
     for event in closing:
         match event:
             case Finished():
-                console.print(f"done in {event.minutes:.1f} minutes", style="green")
+                screen.print(f"done in {event.minutes:.1f} minutes\n", style="green", highlight=False)
             case Interrupted():
-                console.print(f"stopped at step {event.step}; everything is saved", style="yellow")
+                screen.print(f"stopped at step {event.step:,}; everything is saved\n", style="yellow", highlight=False)
+                code = STOPPED
             case _:
                 text.show(event)
     return code

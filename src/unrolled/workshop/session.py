@@ -88,10 +88,10 @@ def run(session: Session, started: float, resuming: bool) -> Iterator[Event | Me
     checkpoints = Checkpoints(folder.checkpoints, extra=log.position)
     validate, sample = _validation(session), _sampling(session)
     first = session.team.first
-    if first:
-        yield Began(folder.name, str(folder.path), session.recipe_name, data.summary)
     last_sample = ""
     with stop_on_signals() as stop:
+        if first:
+            yield Began(folder.name, str(folder.path), session.recipe_name, data.summary)
         events = loop(
             session.model,
             data.train,
@@ -158,8 +158,8 @@ def _closing(session: Session, sample: str, finished: bool) -> Iterator[Message]
     default = folder.path.parent == folders.runs_folder().resolve()
     run = folder.name if default else shlex.quote(str(folder.path))
     if sample:
-        yield Note(sample)
-    yield Note(f"the run is in {folder.path}")
+        yield Note(sample.rstrip("\n") + "\n")
+    yield Note(f"The run is in {folder.path}")
     if not finished:
         yield Next((f"unrolled resume {run}", f"unrolled sample {run}", f"unrolled runs show {run}"))
         return

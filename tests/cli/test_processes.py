@@ -1,0 +1,210 @@
+"""The command as a process: signals, a terminal, several processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .command import SMALL, Command, one_line
+
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LONG = [*SMALL[:-1], "300"]
+#: Makes every update take three seconds, so that a second Ctrl-C finds it in the middle of one.
+SLOW = (
+    "import sys, time; import unrolled.training.gradients as g; clip = g.clip\n"
+    "g.clip = lambda *a: (time.sleep(3), clip(*a))[1]\n"
+    "from unrolled.cli.main import main; sys.exit(main())"
+)
+
+
+def started(command: Command, *words: object, code: str = "") -> subprocess.Popen:
+    start = [sys.executable, "-c", code] if code else [sys.executable, "-m", "unrolled"]
+    return subprocess.Popen(
+        [*start, *map(str, words)],
+        cwd=command.folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(process: subprocess.Popen, kind: str, count: int = 1) -> None:
+    """Read events until so many of this kind have come."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        count -= json.loads(line)["event"] == kind
+        if count == 0:
+            return
+    pytest.fail(f"it ended before: {process.stderr and process.stderr.read()}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_goes_on_to_the_same_weights(command: Command, number: signal.Signals) -> None:
+    whole = command("train", command.text(), *LONG, "--name", "whole")
+    assert whole.code == 0
+    with started(command, "train", "book.txt", *LONG, "--name", "halted") as process:
+        until(process, "updated", 5)
+        process.send_signal(number)
+        out, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "")
+    events = [json.loads(line) for line in out.splitlines()]
+    halted = next(event for event in events if event["event"] == "interrupted")
+    assert 5 <= halted["step"] < 300
+    assert events[-1]["commands"][0] == "unrolled resume halted"
+    assert command("resume", "halted").code == 0
+    weights = [(command.runs / name / "model.safetensors").read_bytes() for name in ("whole", "halted")]
+    assert weights[0] == weights[1]
+
+
+def test_a_second_ctrl_c_stops_at_once_and_says_how_to_go_on(command: Command) -> None:
+    with started(command, "train", command.text(), *LONG, "--name", "halted", code=SLOW) as process:
+        until(process, "updated")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        _, error = process.communicate(timeout=60)
+    assert time.monotonic() - sent < 2.5
+    assert process.returncode == 130
+    assert "stopped at once" in error and "unrolled resume" in error and "Traceback" not in error
+    # What it had learnt since the last checkpoint will be learnt again.
+    with started(command, "resume", "halted") as process:
+        until(process, "resumed")
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_ctrl_c_before_anything_was_learnt_leaves_nothing(command: Command) -> None:
+    code = (
+        "import signal, sys; import unrolled.recipes.char_lm as r; from dataclasses import replace\n"
+        "def data(*a): signal.raise_signal(signal.SIGINT)\n"
+        "r.RECIPE = replace(r.RECIPE, data=data)\n"
+        "from unrolled.cli.main import main; sys.exit(main())"
+    )
+    with started(command, "train", command.text(), *SMALL, code=code) as process:
+        _, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (130, "unrolled: stopped\n")
+    assert not list(command.runs.iterdir())
+
+
+def in_a_terminal(command: Command, columns: int, *words: object) -> tuple[int, str]:
+    """Exit code and everything that the terminal was sent."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TERM": "xterm-256color"}
+    environment.pop("COLUMNS", None)
+    environment.pop("NO_COLOR", None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "unrolled", *map(str, words)],
+        cwd=command.folder,
+        env=environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    ) as process:
+        os.close(follower)
+        said = b""
+        while True:
+            if select.select([leader], [], [], 120)[0]:
+                try:
+                    chunk = os.read(leader, 1 << 16)
+                except OSError:  # how Linux says that the other end is closed
+                    break
+                said += chunk
+                if not chunk:
+                    break
+    os.close(leader)
+    return process.returncode, said.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_live_view(command: Command, columns: int) -> None:
+    code, said = in_a_terminal(command, columns, "train", command.text(), *LONG, "--name", "seen")
+    assert code == 0
+    plain = ANSI.sub("", said)
+    for part in ("time left", "characters a second", "gradient norm", "state carried", "what it writes at step", "▁"):
+        assert part in plain, part
+    assert not any('"event"' in line for line in plain.splitlines())
+    drawn, end = plain.split("done in")
+    assert max(len(line) for line in re.split(r"[\r\n]+", drawn)) <= columns
+    assert f"The run is in {command.runs / 'seen'}" in end
+    assert end.count("unrolled ") == 3 and "unrolled sample seen" in end
+
+
+def test_nothing_a_model_writes_acts_on_the_terminal(command: Command) -> None:
+    text = command.folder / "hostile.txt"
+    text.write_text("\x1b[2Jred \x07" * 800)
+    assert command("train", text, *SMALL).code == 0
+    code, said = in_a_terminal(command, 80, "sample", "hostile", "--length", "300")
+    assert code == 0
+    assert "\x1b" not in said and "\x07" not in said and "␛" in said
+    assert "\x1b" in command("sample", "hostile", "--length", "300").out
+
+
+def torchrun(command: Command, *words: object, timeout: int = 240) -> tuple[int, list[dict[str, Any]], str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "unrolled"]
+        + [str(word) for word in words],
+        check=False,
+        cwd=command.folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+def losses(run: Path) -> list[float]:
+    events = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    return [event["loss"] for event in events if event["event"] == "updated"]
+
+
+def test_two_processes_learn_as_one(command: Command) -> None:
+    """One run folder, the losses of one process to rounding, and a resume that ends as the uninterrupted run does."""
+    alone = command.trained("alone", "--dropout", "0.2")
+    words = ["train", "book.txt", *SMALL, "--dropout", "0.2"]
+    code, events, error = torchrun(command, *words, "--name", "together")
+    assert code == 0, error
+    assert sorted(path.name for path in command.runs.iterdir()) == ["alone", "together"]
+    together = command.runs / "together"
+    assert losses(together) == pytest.approx(losses(alone), rel=1e-4)
+    assert [event["processes"] for event in events if event["event"] == "planned"] == [2]
+    weights = (together / "model.safetensors").read_bytes()
+    # As a kill after the last checkpoint leaves it.
+    (together / "model.safetensors").unlink()
+    code, events, error = torchrun(command, "resume", "together")
+    assert code == 0, error
+    assert any(event["event"] == "resumed" for event in events)
+    assert (together / "model.safetensors").read_bytes() == weights
+    assert command("sample", "together", "--length", "5").code == 0
+
+
+def test_a_mistake_among_two_processes_ends_both(command: Command) -> None:
+    code, events, error = torchrun(command, "train", "nowhere.txt", "--name", "x")
+    assert code != 0 and events == [] and "nowhere.txt" in error
+    assert not command.runs.exists()
+
+
+def test_python_dash_m(command: Command) -> None:
+    with started(command, "train", "hello", "--stepps", "1") as process:
+        _, error = process.communicate(timeout=60)
+    from .command import Said
+
+    one_line(Said(process.returncode, "", error), "--stepps", "Did you mean --steps?")
