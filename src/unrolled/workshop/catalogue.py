@@ -50,7 +50,8 @@ def recipes(request: RecipesRequest) -> Iterator[Message]:
     ]
     yield Note(f"{request.name}: {recipe.summary}")
     yield Note(f"source: {recipe.source}")
-    yield Shown(Table(f"what each means: unrolled train {request.name} --help", ("option", "default"), tuple(rows)))
+    yield Shown(Table("options", ("option", "default"), tuple(rows)))
+    yield Note(f"what each means: unrolled train {request.name} --help")
 
 
 def _plain(value: object) -> str:
@@ -64,7 +65,7 @@ def data_list(request: DataListRequest) -> Iterator[Message]:
     from unrolled.data import named
 
     rows = [(one.name, one.summary, one.licence, "here" if named.locate(one.name) else "—") for one in named.CATALOGUE]
-    columns = ("name", "what it is", "licence", "on this machine")
+    columns = ("name", "here", "what it is", "licence")
     yield Shown(Table("fetch one: unrolled data get NAME", columns, tuple(rows)))
 
 

@@ -111,7 +111,7 @@ def runs_list(request: RunsListRequest) -> Iterator[Message]:
             )
         )
     columns = ("run", "recipe", "state", "steps", "validation", "test")
-    yield Shown(Table(f"runs in {where}, each with the figure by which its recipe judges", columns, tuple(rows)))
+    yield Shown(Table(f"runs in {where}", columns, tuple(rows)))
     for message in damaged:
         yield Note(message)
 
