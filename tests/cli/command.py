@@ -70,7 +70,7 @@ def program(
     done = subprocess.run(  # noqa: PLW1510 - the code is what is looked at
         [sys.executable, "-c", start, *map(str, words)],
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "", **(env or {})},
         input=text,
         capture_output=True,
         timeout=180,

@@ -237,7 +237,8 @@ def test_recipes(command: Command) -> None:
 
 
 def test_data(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "tinyshakespeare" in command("data").out
+    row = next(line for line in command("data").out.splitlines() if line.startswith("tinyshakespeare"))
+    assert row.split()[1] == "—"
     file = command.text()
     monkeypatch.setattr(named, "get", lambda name: file)
     said = command("data", "get", "Tiny-Shakespeare")
@@ -351,8 +352,9 @@ def test_from_python(command: Command) -> None:
 def test_a_reader_that_goes_away_early(command: Command) -> None:
     """`unrolled recipes | head -1`, without the shell: standard output is closed before anything comes."""
     code = "import os; r, w = os.pipe(); os.close(r); os.dup2(w, 1)"
-    said = program("recipes", folder=command.folder, code=code)
-    assert (said.code, said.error) == (0, "")
+    for words in ("recipes", "--help"):
+        said = program(words, folder=command.folder, code=code)
+        assert (said.code, said.error) == (0, "")
     said = program("train", command.text(), *SMALL, folder=command.folder, code=code)
     assert said.error == ""
     # It was saved at once, and goes on from there.

@@ -116,7 +116,8 @@ def test_the_model_of_the_package_keeps_no_evaluations(tmp_path: Path, monkeypat
 )
 def test_what_the_system_refuses_in_words(number: int, said: str) -> None:
     message = str(folders.unwritable(OSError(number, os.strerror(number)), Path("a/b")))
-    assert said in message and message.startswith("a/b: ") and "choose another" in message or "free some" in message
+    assert message.startswith("a/b: ") and said in message
+    assert "choose another" in message or "free some" in message
 
 
 def test_write_whole_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

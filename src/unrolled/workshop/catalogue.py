@@ -64,7 +64,7 @@ def data_list(request: DataListRequest) -> Iterator[Message]:
     """A table of the data sets by name, with their licence and whether they are on this machine."""
     from unrolled.data import named
 
-    rows = [(one.name, one.summary, one.licence, "here" if named.locate(one.name) else "—") for one in named.CATALOGUE]
+    rows = [(one.name, "yes" if named.locate(one.name) else "—", one.summary, one.licence) for one in named.CATALOGUE]
     columns = ("name", "here", "what it is", "licence")
     yield Shown(Table("fetch one: unrolled data get NAME", columns, tuple(rows)))
 
