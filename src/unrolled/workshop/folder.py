@@ -182,6 +182,7 @@ def _check_entries(table: Mapping[str, Any], file: Path, wanted: Mapping[str, ty
 
 
 def runs_folder(given: str = "") -> Path:
+    """The folder of the runs: the one given, else UNROLLED_RUNS, else `runs` here."""
     return Path(given or os.environ.get(RUNS_VARIABLE, "") or DEFAULT_RUNS)
 
 
