@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ class Command:
 
     folder: Path
     capsys: pytest.CaptureFixture[str]
+    #: Runs that earlier tests have made.
+    kept: Path
 
     @property
     def runs(self) -> Path:
@@ -56,7 +59,21 @@ class Command:
         return write_text(self.folder / name, characters, seed)
 
     def trained(self, name: str = "book", *more: object) -> Path:
-        """A small run, finished."""
+        """A small run, finished: a copy, where an earlier test has made the same."""
+        kept = self.kept / "-".join([name, *map(str, more)]).replace("/", "_").replace(":", "_")
+        run = self.runs / name
+        if not kept.exists() or "--from" in more:
+            self.train(name, *more)
+            shutil.copytree(run, kept, dirs_exist_ok=True)
+            return run
+        shutil.copytree(kept, run)
+        # The text stands in this folder now.
+        for file in (run / "config.toml", run / "config.json"):
+            file.write_text(re.sub(r'"[^"]*/book\.txt"', f'"{self.text()}"', file.read_text()))
+        return run
+
+    def train(self, name: str, *more: object) -> Path:
+        """A small run, made here and now."""
         said = self("train", self.text(), *SMALL, "--name", name, *more)
         assert said.code == 0, said.error
         return self.runs / name

@@ -251,7 +251,7 @@ def test_doctor(command: Command) -> None:
 
 
 def test_hello_prints_its_numbers(command: Command) -> None:
-    said = command("train", "hello", "--steps", "20")
+    said = command("train", "hello", "--steps", "5")
     sample = next(event for event in reversed(events_of(said.out)) if event["event"] == "sampled")["text"]
     assert "−ln p[target]" in sample
     assert command("sample", "hello", "--prompt", "he", "--greedy", "--length", "3").code == 0
@@ -269,7 +269,7 @@ def idle(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def measured(command: Command, name: str, *more: object) -> Path:
-    run = command.trained(name, *more)
+    run = command.train(name, *more)
     assert command("evaluate", name).code == 0
     return run
 

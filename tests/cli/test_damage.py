@@ -18,7 +18,7 @@ import torch
 
 from unrolled.workshop import session
 
-from .command import SMALL, Command, one_line, program, tree
+from .command import SMALL, Command, one_line, tree
 
 CELL = """
 from unrolled.cells.elman import Elman
@@ -323,7 +323,10 @@ def test_an_odd_environment(command: Command, monkeypatch: pytest.MonkeyPatch, n
     assert not command.runs.exists()
 
 
-def test_a_world_without_torchrun(command: Command) -> None:
-    said = program("train", "hello", "--steps", "1", folder=command.folder, env={"RANK": "0", "WORLD_SIZE": "2"})
-    one_line(said, "torchrun", code=1)
+def test_a_world_without_torchrun(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name in ("MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    one_line(command("train", "hello", "--steps", "1"), "torchrun", code=1)
     assert not command.runs.exists()
