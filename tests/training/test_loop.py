@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from pathlib import Path
@@ -256,17 +257,38 @@ def test_minutes_become_a_plan_that_holds(tmp_path: Path) -> None:
     events, _ = run(tmp_path / "a", source=Slow(), asked=asked, started=began - 1.0)
     took = time.monotonic() - began
     assert 0.5 * (seconds - 1) < took < seconds
-    (planned,) = of_kind(events, Planned)
+    planned, *later = of_kind(events, Planned)
     assert 20 < planned.step < planned.steps
     assert planned.per_second == pytest.approx(24 / 0.0055, rel=0.6)
-    assert len(of_kind(events, Updated)) == planned.steps
+    assert len(of_kind(events, Updated)) == [planned, *later][-1].steps
     assert of_kind(events, Updated)[-1].rate < 0.1 * asked.rate
 
     # Stopped after the plan: it is in the checkpoint, and no clock changes it.
     events, _ = run(tmp_path / "b", source=Slow(), asked=asked, stop_at=60, started=time.monotonic())
-    (planned,) = of_kind(events, Planned)
+    planned = of_kind(events, Planned)[-1]
     events, _ = run(tmp_path / "b", source=TinySource(), asked=asked, resume=True, started=time.monotonic() - 1000)
     assert of_kind(events, Planned)[0].steps == planned.steps == events[-1].step
+
+
+def test_a_plan_follows_a_machine_that_changes_its_speed(tmp_path: Path) -> None:
+    """Four times slower after the plan was made, or four times faster: the minutes are kept, and used."""
+    for before, after in ((0.002, 0.008), (0.008, 0.002)):
+
+        class Drifting(TinySource):
+            def batch(self, number: int, before: float = before, after: float = after) -> Batch:
+                time.sleep(before if number < 60 else after)
+                return super().batch(number)
+
+        asked = settings(budget=Budget(minutes=0.06), checkpoint_every=25, warmup_steps=10, decay="linear", rate=1e-3)
+        began = time.monotonic()
+        events, _ = run(tmp_path / str(before), source=Drifting(), asked=asked, started=began)
+        assert 0.7 * 3.6 < time.monotonic() - began < 3.6 + 0.3
+        plans = [planned.steps for planned in of_kind(events, Planned)]
+        assert plans[-1] == events[-1].step
+        assert (plans[-1] < 0.8 * plans[0]) if before < after else (plans[-1] > 1.3 * plans[0])
+        rates = [updated.rate for updated in of_kind(events, Updated)]
+        assert all(later <= earlier for earlier, later in itertools.pairwise(rates[10:]))
+        assert rates[-1] < 0.1 * asked.rate
 
 
 def test_minutes_that_are_gone_before_it_starts(tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_training import settings
 
-from unrolled.training.schedule import MARGIN, Costs, Plan, Stretch, learning_rate, plan_minutes, plan_steps
+from unrolled.training.schedule import (
+    MARGIN,
+    Costs,
+    Pace,
+    Plan,
+    Stretch,
+    adjusted,
+    learning_rate,
+    plan_minutes,
+    plan_steps,
+)
 from unrolled.training.settings import Budget
 
 
@@ -91,3 +101,37 @@ def test_the_stretch_of_slow_updates_ends() -> None:
         now[0] += 10.0
         stretch.update(1)
     assert stretch.updates == 4
+
+
+def test_an_adjusted_plan_by_hand() -> None:
+    """100 updates planned, at 40 there is time for 30 more: the rate falls on from 0.6, to 0 in 30."""
+    asked = settings(budget=Budget(minutes=1.0), warmup_steps=0, rate=1.0, decay="linear", final_rate=0.0)
+    old = plan(100, 0)
+    new = adjusted(old, asked, 40, seconds=30.0 + MARGIN * 60, update=1.0)
+    assert (new.steps, new.decay_from, new.done) == (70, 40, pytest.approx(0.4))
+    rates = [learning_rate(step, asked, new) for step in (40, 55, 69)]
+    assert rates == pytest.approx([0.6, 0.3, 0.02])
+    assert learning_rate(39, asked, old) == pytest.approx(0.61)
+    again = adjusted(new, asked, 55, seconds=10.0 + MARGIN * 60, update=1.0)
+    assert (again.steps, again.done) == (65, pytest.approx(0.7))
+    assert Plan.from_numbers(again.numbers()) == again
+    assert Plan.from_dict(again.to_dict()) == again
+    # No time is left: one more, so that the end is an end.
+    assert adjusted(old, asked, 40, seconds=-5.0, update=1.0).steps == 41
+    # While the rate still rises, the decay has not begun.
+    assert adjusted(plan(100, 50), asked, 10, seconds=100 + MARGIN * 60, update=1.0) == plan(110, 50)
+
+
+def test_the_pace_is_that_since_the_checkpoint_before_the_last() -> None:
+    now = [0.0]
+    asked = settings(budget=Budget(minutes=10.0), warmup_steps=0)
+    pace = Pace(closing=2.0, clock=lambda: now[0])
+    made = plan(1000, 0)
+    assert pace.fit(made, asked, 100, 1e9) == made  # one checkpoint is no pace
+    for step, moment, pace_then in ((200, 100.0, 1.0), (300, 400.0, 2.0), (400, 500.0, 2.0), (500, 600.0, 1.0)):
+        now[0] = moment
+        fitted = pace.fit(made, asked, step, 200.0 + 2.0 + MARGIN * 600)
+        assert fitted.steps == step + 200 / pace_then
+    # Gone back: what lies ahead of it is forgotten.
+    now[0] = 700.0
+    assert pace.fit(made, asked, 450, 100 + 2.0 + MARGIN * 600).steps == 450 + 100 / 2.0

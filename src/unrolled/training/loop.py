@@ -106,6 +106,7 @@ class _Training:
         self.validate, self.sample, self.stop, self.started = validate, sample, stop, started
         self.at = Progress()
         self.stopping = False
+        self.pace: schedule.Pace | None = None  # of a plan in minutes that this process has made
         self.keeper = Keeper(model, self.optimiser, team, checkpoints, source.batch_size)
         self.count = 0.0  # units in the last update
         self.throughput, self.cores = Throughput(), CoreShare()
@@ -208,6 +209,10 @@ class _Training:
         best = (yield from self._validate()) if validation else False
         if sample:
             yield from self._sample()
+        if regular and not last and self.pace is not None:
+            at.plan = self._first_ones(self.pace.fit(plan, self.settings, at.step, self._seconds_by_the_clock()))
+            if at.plan.steps != plan.steps:
+                yield self._planned(at.plan)
         if regular or best:
             yield from self._save(regular, best)
 
@@ -273,11 +278,14 @@ class _Training:
         plan = schedule.plan_minutes(
             self.settings, self.at.step, self._seconds_left(), costs, stretch.units_per_second()
         )
-        # Each process has timed its own: the first one's plan holds for all.
-        numbers = self.team.sum([n if self.team.first else 0 for n in plan.numbers()])
-        self.at.plan = Plan.from_numbers(numbers)
+        self.at.plan = self._first_ones(plan)
+        self.pace = schedule.Pace(costs.validation + costs.sample + costs.checkpoint)
         yield self._planned(self.at.plan)
         yield from self._save(regular=True, best=best)
+
+    def _first_ones(self, plan: Plan) -> Plan:
+        """Each process has timed its own: the first one's plan holds for all."""
+        return Plan.from_numbers(self.team.sum([n if self.team.first else 0 for n in plan.numbers()]))
 
     def _planned(self, plan: Plan) -> Planned:
         epochs, count = plan.steps / self.batches_per_epoch, sum(p.numel() for p in self.parameters)
@@ -287,4 +295,7 @@ class _Training:
         """By the plan, at the present speed; by the clock, before there is a plan."""
         if self.at.plan is not None:
             return (self.at.plan.steps - self.at.step) * self.throughput.seconds_per_update()
+        return self._seconds_by_the_clock()
+
+    def _seconds_by_the_clock(self) -> float:
         return max(0.0, 60 * (self.settings.budget.minutes or 0) - (time.monotonic() - self.started))

@@ -1,15 +1,17 @@
 """From a budget to a number of updates, and the learning rate at each.
 
-A budget in minutes becomes a number of updates once, after a timed stretch at the start; the plan is stored with the
-weights and fixed from then on, so that a run that was stopped ends where it would have ended.
+A budget in minutes becomes a number of updates after a timed stretch at the start. At each checkpoint the number is
+held against the clock, since machines change their speed by a fifth within minutes, and the plan is stored with the
+weights. A run that was stopped keeps the plan that it had.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from unrolled.errors import CheckpointError, OptionError
@@ -38,6 +40,7 @@ class Plan:
     steps: updates in all. decay_from: the update at which the rate starts to fall.
     validate_every, sample_every, checkpoint_every: updates; the last update has all three besides.
     per_second: units a second in the timed stretch; None where nothing had to be timed.
+    done: how far the decay had come at `decay_from`, from 0 to 1.
     """
 
     steps: int
@@ -46,6 +49,7 @@ class Plan:
     sample_every: int
     checkpoint_every: int
     per_second: float | None = None
+    done: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -64,8 +68,14 @@ class Plan:
 
     @classmethod
     def from_numbers(cls, numbers: Sequence[float]) -> Plan:
-        *counts, per_second = numbers
-        return cls(*(int(n) for n in counts), per_second=per_second or None)
+        *counts, per_second, done = numbers
+        return cls(*(int(n) for n in counts), per_second=per_second or None, done=done)
+
+    def progress(self, step: int) -> float:
+        """How far the decay has come before update `step`, from 0 to 1."""
+        if step < self.decay_from:
+            return self.done
+        return self.done + (1 - self.done) * (step - self.decay_from) / (self.steps - self.decay_from)
 
 
 def learning_rate(step: int, settings: Settings, plan: Plan | None) -> float:
@@ -77,7 +87,7 @@ def learning_rate(step: int, settings: Settings, plan: Plan | None) -> float:
     if plan is None or step < plan.decay_from or settings.decay == "constant":
         return settings.rate * rise
     # The last update is a little above `final_rate`: at a rate of 0 it would be none.
-    done = (step - plan.decay_from) / (plan.steps - plan.decay_from)
+    done = plan.progress(step)
     height = 0.5 * (1 + math.cos(math.pi * done)) if settings.decay == "cosine" else 1 - done
     return settings.rate * rise * (settings.final_rate + (1 - settings.final_rate) * height)
 
@@ -146,6 +156,40 @@ def plan_minutes(settings: Settings, step: int, seconds: float, costs: Costs, pe
         checkpoint_every=settings.checkpoint_every or math.ceil(steps / checkpoints),
         per_second=per_second,
     )
+
+
+def adjusted(plan: Plan, settings: Settings, step: int, seconds: float, update: float) -> Plan:
+    """The plan with as many updates more as fit into `seconds`, after `step`, each costing `update` with all there is.
+
+    The rate goes on falling from where it stands, now by as much an update as brings it down in time.
+    """
+    left = max(0.0, seconds - MARGIN * 60 * (settings.budget.minutes or 0))
+    steps = step + max(1, int(left / update))
+    if step < plan.decay_from:
+        return replace(plan, steps=max(steps, plan.decay_from + 1))
+    return replace(plan, steps=steps, decay_from=step, done=plan.progress(step))
+
+
+class Pace:
+    """How long an update takes with all there is between, since the checkpoint before the last.
+
+    closing: seconds that the end will take, for its validation, sample and checkpoint.
+    """
+
+    def __init__(self, closing: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.closing = closing
+        self.clock = clock
+        self._marks: deque[tuple[int, float]] = deque(maxlen=3)
+
+    def fit(self, plan: Plan, settings: Settings, step: int, seconds: float) -> Plan:
+        """The plan held against the clock, at a checkpoint after `step`, with `seconds` left of the minutes."""
+        while self._marks and self._marks[-1][0] >= step:
+            self._marks.pop()  # gone back to before it
+        self._marks.append((step, self.clock()))
+        (first, began), (_, now) = self._marks[0], self._marks[-1]
+        if first == step:
+            return plan
+        return adjusted(plan, settings, step, seconds - self.closing, (now - began) / (step - first))
 
 
 class Stretch:

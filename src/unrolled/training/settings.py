@@ -11,7 +11,7 @@ class Budget:
     """How long to train: exactly one of the three.
 
     minutes are counted from the start of the process to the final weights; after a timed warm-up they become a
-    number of steps, which is stored and from then on fixed.
+    number of steps, which is held against the clock at each checkpoint and stored there. A resumed run keeps it.
     """
 
     steps: int | None = None
