@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
@@ -49,6 +49,9 @@ class Options:
     """Budget in minutes, from the start of the process to the final weights."""
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            require(not isinstance(value, float) or math.isfinite(value), one.name, value, "a finite number")
         require(self.threads >= 0, "threads", self.threads, "0 (every core) or more")
         require(0 <= self.seed < 2**63, "seed", self.seed, "from 0 to 2^63 − 1")
         given = [name for name in ("steps", "epochs", "minutes") if getattr(self, name) is not None]
@@ -57,7 +60,7 @@ class Options:
         require(self.steps is None or self.steps >= 1, "steps", self.steps, "1 or more")
         for name in ("epochs", "minutes"):
             value = getattr(self, name)
-            require(value is None or (value > 0 and math.isfinite(value)), name, value, "above 0")
+            require(value is None or value > 0, name, value, "above 0")
 
 
 def require(holds: bool, option: str, value: object, expected: str) -> None:
