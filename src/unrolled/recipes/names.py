@@ -35,7 +35,7 @@ class NamesOptions(Options):
     """Features of a letter; 0 feeds it one-hot."""
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256,)
     """Hidden units of each layer."""
-    dropout: float = 0.2
+    dropout: float = 0.3
     """On the embedding, between layers and before the softmax."""
     batch_size: int = 64
     """Names side by side."""
@@ -47,7 +47,7 @@ class NamesOptions(Options):
     """Muon's highest learning rate."""
     warmup: int = 100
     """Steps in which the rate rises to it."""
-    weight_decay: float = 0.01
+    weight_decay: float = 0.1
     """Decoupled, on matrices, of both optimisers."""
     clip: float = 1.0
     """The gradient's greatest norm; 0 is none."""
