@@ -9,6 +9,7 @@ from unrolled.workshop.actions import ACTIONS, Action
 
 
 def top_help() -> str:
+    """What Unrolled is, three commands to begin with, and all the others."""
     return "\n".join(
         [
             "Unrolled trains, opens up and runs recurrent networks.",
