@@ -192,3 +192,31 @@ def test_a_plain_field_beside_a_ragged_one_is_refused():
     mixed = Batch({"symbols": Ragged(ids("hell"), torch.tensor([4])), "targets": ids("ello")})
     with pytest.raises(TypeError, match="'symbols' is ragged"):
         model.loss(mixed, model.initial_state(1))
+
+
+def test_dropout_draws_one_mask_a_window_for_the_embedding_and_one_before_the_softmax(monkeypatch):
+    torch.manual_seed(0)
+    model = LanguageModel(LSTM, 5, 8, (16,), dropout=0.5, embedding_dropout=0.25).train()
+    seen = {}
+    record = model.recurrent.record
+
+    def watched(x, *arguments, **named):
+        seen["input"] = x
+        seen["recorded"] = record(x, *arguments, **named)
+        return seen["recorded"]
+
+    monkeypatch.setattr(model.recurrent, "record", watched)
+    model.softmax.register_forward_pre_hook(lambda _, inputs: seen.update(softmax=inputs[0]))
+    symbols = torch.randint(5, (7, 3))
+    model.read(symbols, model.initial_state(3))
+    masks = (
+        (seen["input"] / model.embedding(symbols), 1 / 0.75),
+        (seen["softmax"] / seen["recorded"].output, 1 / 0.5),
+    )
+    for mask, scale in masks:
+        torch.testing.assert_close(mask, mask[:1].expand_as(mask))
+        kept = mask[0] > 0
+        assert kept.any() and not kept.all()
+        torch.testing.assert_close(mask[0][kept], torch.full_like(mask[0][kept], scale))
+    model.eval().read(symbols, model.initial_state(3))
+    torch.testing.assert_close(seen["input"], model.embedding(symbols))

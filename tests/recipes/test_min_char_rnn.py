@@ -116,3 +116,10 @@ def test_smoothed_loss_falls(tmp_path: Path) -> None:
         if isinstance(event, Updated):
             smoothed = 0.999 * smoothed + 0.001 * event.loss
     assert smoothed < 0.75 * start
+
+
+@pytest.mark.parametrize(("characters", "windows"), [(75, 2), (76, 2), (77, 3)])
+def test_a_pass_ends_where_the_published_loop_ends_it(characters: int, windows: int, tmp_path: Path) -> None:
+    """It starts anew where p + 25 + 1 >= len(data): with 76 characters the third window would just fit, and is left."""
+    file = write_text(tmp_path / "text.txt", characters)
+    assert min_char_rnn.data(MinCharRNNOptions(data=str(file)), tmp_path, None).train.batches_per_epoch == windows
