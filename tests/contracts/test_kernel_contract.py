@@ -9,6 +9,8 @@ import torch
 
 from unrolled import states
 from unrolled.cells import registry
+from unrolled.cells.cell import LinearRecurrentCell
+from unrolled.cells.cell import LinearRecurrentCell
 from unrolled.contracts.kernel import check_kernel
 from unrolled.contracts.subject import Subject
 from unrolled.errors import ContractError
@@ -25,11 +27,13 @@ SUBJECTS = {name: Subject(cell, seed=2) for name, cell in registry.built_in().it
 def test_every_kernel_agrees_with_the_reference_over_every_cell(kernel, name):
     served = check_kernel(kernel, [SUBJECTS[name]])
     twin = name in ("elman", "elman-relu", "gru", "lstm")
-    # Per number type: 3 inputs × 2 directions × 3 kinds of lengths; the reference serves all 4 records and a mask too.
+    # Per number type: 3 inputs × 2 directions × 3 kinds of lengths; the reference serves all 4 records, zoneout, and a
+    # mask where there is a recurrent product.
     if kernel.NAME == "fused":
         assert served == (3 * 18 if twin else 0)
     if kernel.NAME == "reference":
-        assert served == 3 * 4 * (18 if name == "reset-before-gru" else 19)
+        linear = issubclass(registry.find(name), LinearRecurrentCell)
+        assert served == 3 * 4 * (20 if linear else 19)
 
 
 class Broken(Reference):
@@ -57,6 +61,16 @@ class LeavesPadding(Broken):
 class CutsTheStartingState(Broken):
     def _run(self, passes, record):
         return Reference()._run([replace(one, state=states.detach(one.state)) for one in passes], record)
+
+
+class ForgetsZoneout(Broken):
+    def _run(self, passes, record):
+        return Reference()._run([replace(one, zoneout=None) for one in passes], record)
+
+
+class ForgetsTheMask(Broken):
+    def _run(self, passes, record):
+        return Reference()._run([replace(one, mask=None) for one in passes], record)
 
 
 class CutsX(Broken):
@@ -105,6 +119,8 @@ class RefusesWithoutWords(Broken):
         (LeavesPadding, "lengths \\[5, 0, 3\\].*output is"),
         (CutsTheStartingState, "gradient of starting state hidden"),
         (CutsX, "gradient of x"),
+        (ForgetsZoneout, "zoned out: output is"),
+        (ForgetsTheMask, "masked: output is"),
         (SwapsStates, "final state hidden is"),
         (GivesNoRecord, "recording states: gives"),
         (NarrowsTheState, "came as torch.float64, left as torch.float32"),

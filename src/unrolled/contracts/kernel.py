@@ -49,8 +49,10 @@ def cases(subject: Subject, dtype: torch.dtype) -> list[Pass]:
         for direction in DIRECTIONS:
             for lengths in (None, torch.tensor(LENGTHS).clamp(max=len(x)), torch.full((B,), len(x))):
                 found.append(replace(plain, x=_spoilt(x, lengths), direction=direction, lengths=lengths))
+    ragged = replace(plain, lengths=torch.tensor(LENGTHS))
+    found.append(replace(ragged, zoneout=subject.zoneout(plain.state)))
     mask = subject.mask(cell, plain.state)
-    return found if mask is None else [*found, replace(plain, mask=mask, lengths=torch.tensor(LENGTHS))]
+    return found if mask is None else [*found, replace(ragged, mask=mask)]
 
 
 def _spoilt(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -131,6 +133,7 @@ def _describe(kernel: Kernel, one: Pass, record: tuple[Record, ...], dtype: torc
         f"x {tuple(one.x.shape)}",
         "" if one.lengths is None else f"lengths {one.lengths.tolist()}",
         "masked" if one.mask is not None else "",
+        "zoned out" if one.zoneout is not None else "",
         f"recording {', '.join(record)}" if record else "",
     ]
     return ", ".join(part for part in parts if part)

@@ -74,6 +74,17 @@ class Subject:
 
         return states.map_state(draw, state)
 
+    def zoneout(self, state: State, steps: int = T) -> State:
+        """Random shares of the old value for every leaf that is not a counter, time in front of each."""
+        generator = torch.Generator().manual_seed(3)
+
+        def draw(leaf: Tensor) -> Tensor | None:
+            if not differentiable(leaf):
+                return None
+            return torch.rand(steps, *leaf.shape, generator=generator, dtype=torch.float64).to(leaf.dtype.to_real())
+
+        return states.map_state(draw, state)
+
 
 def run(one: Pass, record: tuple = ()) -> Trace:
     """The pass, by the reference."""

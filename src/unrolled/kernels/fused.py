@@ -52,6 +52,8 @@ class Fused(Kernel):
                 reasons.append(f"torch's {name} takes no condition vector")
             if one.mask is not None:
                 reasons.append(f"torch's {name} takes no mask on the recurrent product")
+            if one.zoneout is not None:
+                reasons.append(f"torch's {name} knows no zoneout")
         if record:
             reasons.append(f"torch's operators give no record of every step ({', '.join(sorted(record))} asked for)")
         return list(dict.fromkeys(reasons))

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.cells.cell import Cell, Step, check_state, is_symbols
+from unrolled import states
+from unrolled.cells.cell import Cell, DiagonalCell, Step, check_state, is_symbols
 from unrolled.errors import KernelError, ShapeError
 from unrolled.states import State
 
@@ -35,6 +36,10 @@ class Pass:
     condition: (B, C), constant over time, for the cells that want one (`Cell.condition_size`), and only for them.
     mask: a state of multipliers, batch first, on what enters the recurrent product, and only on that (a leaf that is
         not masked is ones, of its own dtype).
+    zoneout: of the form of the state, with time in front, (T, B, ...) in each leaf: what of the old value stays at
+        each step. A leaf is bool (true: the old value stays), or real, from 0 to 1 (its share in the mixture of old
+        and new), or None: the new value, always, which is all that a counter can take. The state is then the mixture,
+        and the output what `zoned_out` says.
 
     Raises ShapeError where one of them does not fit the cell or the others.
     """
@@ -46,6 +51,7 @@ class Pass:
     direction: Direction = "forward"
     condition: Tensor | None = None
     mask: State | None = None
+    zoneout: State | None = None
 
     def __post_init__(self) -> None:
         F, C = self.cell.input_size, self.cell.condition_size
@@ -66,6 +72,10 @@ class Pass:
         if self.condition is None and C > 0:
             raise ShapeError(f"{name} needs a condition of ({B}, {C}); none came")
         check_state(self.cell, self.state, self.x)
+        if self.mask is not None:
+            _check_beside("mask", self.state, self.mask)
+        if self.zoneout is not None:
+            _check_beside("zoneout", self.state, self.zoneout, T)
 
 
 def _check_lengths(lengths: Tensor, T: int, B: int) -> None:
@@ -73,6 +83,19 @@ def _check_lengths(lengths: Tensor, T: int, B: int) -> None:
         raise ShapeError(f"lengths must be ({B},) int64, one a row; {tuple(lengths.shape)} {lengths.dtype} came")
     if B and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
         raise ShapeError(f"lengths must be from 0 to T = {T}; {int(lengths.min())} to {int(lengths.max())} came")
+
+
+def _check_beside(what: str, state: State, given: State, *before: int) -> None:
+    """Each leaf of `given` must have the shape of the state's, after `before`; with time before it, it may be None."""
+    if states.names(given) != states.names(state):
+        raise ShapeError(f"{what} must have the leaves {states.names(state)}; {states.names(given)} came")
+    for (name, leaf), (_, beside) in zip(states.leaves(state), states.leaves(given), strict=True):
+        if beside is None and before:
+            continue
+        wanted = (*before, *leaf.shape)
+        if beside is None or beside.shape != wanted:
+            came = None if beside is None else tuple(beside.shape)
+            raise ShapeError(f"{what} {name!r} must be {wanted}, as its state leaf is {tuple(leaf.shape)}; {came} came")
 
 
 class Trace(NamedTuple):
@@ -95,8 +118,13 @@ class Stepper(ABC):
     """A closed loop's view of one cell: packed once, then one step a call. Gradients flow through it."""
 
     @abstractmethod
-    def __call__(self, x_t: Tensor, state: State, condition: Tensor | None = None) -> Step:
-        """x_t: (B, F), or whole numbers (B,); condition (B, C) for the cells that want one."""
+    def __call__(
+        self, x_t: Tensor, state: State, condition: Tensor | None = None, zoneout: State | None = None
+    ) -> Step:
+        """x_t: (B, F), or whole numbers (B,); condition (B, C) for the cells that want one.
+
+        zoneout: as in a pass, of this step: (B, ...) in each leaf that is not None.
+        """
 
 
 class Kernel(ABC):
@@ -120,6 +148,30 @@ class Kernel(ABC):
     @abstractmethod
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
         """As `run`, for passes that are not refused."""
+
+
+def zoned_out(cell: Cell, step: Step, u_t: Any, old: State, zoneout: State) -> Step:
+    """The step with `zoneout` of the old state kept in the new one (Krueger et al. 2016, arXiv:1606.01305).
+
+    An output that is itself a leaf of the new state (h, in most cells) is that leaf as it is kept; a `DiagonalCell`
+    reads its output from the state as it is kept; any other output is the step's own.
+    """
+
+    def mixed(new: Tensor, before: Tensor, kept: Tensor | None) -> Tensor:
+        if kept is None:
+            return new
+        if kept.dtype == torch.bool:
+            return torch.where(kept, before, new)
+        return kept * before + (1 - kept) * new
+
+    state = states.map_state(mixed, step.state, old, zoneout)
+    output = step.output
+    if isinstance(cell, DiagonalCell):
+        output = cell.readout(state, u_t)
+    for (_, new), (_, kept) in zip(states.leaves(step.state), states.leaves(state), strict=True):
+        if step.output is new:
+            output = kept
+    return Step(output, state, step.gates)
 
 
 def past_length(x: Tensor, lengths: Tensor | None) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unrolled import states
 from unrolled.cells.cell import Cell, LinearRecurrentCell, Step
-from unrolled.kernels.kernel import Kernel, Pass, Record, Stepper, Trace, at, past_length
+from unrolled.kernels.kernel import Kernel, Pass, Record, Stepper, Trace, at, past_length, zoned_out
 from unrolled.states import State
 
 
@@ -42,7 +42,8 @@ def _unroll(one: Pass, record: Collection[Record]) -> Trace:
     every: list[State] = []
     gates: list[dict[str, Tensor]] = []
     for t in range(T) if one.direction == "forward" else reversed(range(T)):
-        step = _step(one.cell, at(u, t), state, weights, one.mask)
+        kept = None if one.zoneout is None else states.map_state(lambda leaf, t=t: at(leaf, t), one.zoneout)
+        step = _step(one.cell, at(u, t), state, weights, one.mask, kept)
         state = step.state if one.lengths is None else states.where(t < one.lengths, step.state, state)
         outputs.append(step.output)
         if "states" in record:
@@ -60,15 +61,19 @@ def _unroll(one: Pass, record: Collection[Record]) -> Trace:
     )
 
 
-def _step(cell: Cell, u_t: Any, state: State, weights: Any, mask: State | None = None) -> Step:
+def _step(
+    cell: Cell, u_t: Any, state: State, weights: Any, mask: State | None = None, zoneout: State | None = None
+) -> Step:
     if mask is None:
-        output, new, gates = cell.step(u_t, state, weights)
+        step = cell.step(u_t, state, weights)
     else:
         assert isinstance(cell, LinearRecurrentCell)  # `refuses` saw to it
         masked = states.map_state(torch.mul, state, mask)
-        output, new, gates = cell.combine(u_t, cell.recur(masked, weights), state)
+        step = cell.combine(u_t, cell.recur(masked, weights), state)
+    if zoneout is not None:
+        step = zoned_out(cell, step, u_t, state, zoneout)
     # Autocast may have narrowed the new state; carried, it keeps the type it came with.
-    return Step(output, states.map_state(lambda leaf, old: leaf.to(old.dtype), new, state), gates)
+    return step._replace(state=states.map_state(lambda leaf, old: leaf.to(old.dtype), step.state, state))
 
 
 class ReferenceStepper(Stepper):
@@ -78,6 +83,8 @@ class ReferenceStepper(Stepper):
         self.cell = cell
         self.weights = cell.prepare()
 
-    def __call__(self, x_t: Tensor, state: State, condition: Tensor | None = None) -> Step:
+    def __call__(
+        self, x_t: Tensor, state: State, condition: Tensor | None = None, zoneout: State | None = None
+    ) -> Step:
         u = self.cell.project(x_t[None], self.weights, condition)
-        return _step(self.cell, at(u, 0), state, self.weights)
+        return _step(self.cell, at(u, 0), state, self.weights, zoneout=zoneout)
