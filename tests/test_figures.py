@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.errors import DataError, ShapeError
-from unrolled.figures import FORMAT, ColouredText, Curves, HeatMap, Series, Table, from_json
+from unrolled.figures import FORMAT, ColouredText, Curves, HeatMap, Points, Series, Table, from_json
 
 numbers = st.floats()
 words = st.text(max_size=8)
@@ -26,13 +26,17 @@ def same_length(*parts):
 
 series = st.builds(lambda name, xy: Series(name, *xy), words, same_length(numbers, numbers))
 curves = st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans())
+points = st.builds(
+    Points, words, st.lists(series, max_size=3).map(tuple), words, words, st.lists(series, max_size=2).map(tuple)
+)
 heat_maps = st.integers(0, 4).flatmap(
     lambda n: st.builds(
-        lambda title, rows, columns, label: HeatMap(title, rows[0], rows[1], columns, label),
+        lambda title, rows, columns, label, paths: HeatMap(title, rows[0], rows[1], columns, label, paths),
         words,
         same_length(st.lists(numbers, min_size=n, max_size=n).map(tuple), words),
         st.lists(words, min_size=n, max_size=n).map(tuple),
         words,
+        st.lists(series, max_size=2).map(tuple),
     )
 )
 coloured = st.builds(
@@ -52,7 +56,7 @@ tables = st.integers(0, 4).flatmap(
 )
 
 
-@given(st.one_of(curves, heat_maps, coloured, tables))
+@given(st.one_of(curves, points, heat_maps, coloured, tables))
 def test_through_json_and_back_it_is_the_same(figure):
     # allow_nan=False: nothing is written that is not JSON.
     written = json.dumps(figure.to_json(), allow_nan=False)
@@ -75,15 +79,24 @@ def test_what_is_written_is_what_the_page_says():
     assert Table("t", ("a",), ((math.inf,), ("NaN",))).to_json()["rows"] == [[{"number": "Infinity"}], ["NaN"]]
 
 
+def test_a_heat_map_of_the_first_format_had_no_paths_and_still_opens():
+    figure = HeatMap("h", ((1.0,),), ("r",), ("c",), "v")
+    first = {name: value for name, value in figure.to_json().items() if name != "paths"} | {"format": 1}
+    assert from_json(first) == figure
+    with pytest.raises(DataError, match="a heat-map has the fields"):
+        from_json({**first, "format": FORMAT})
+
+
 GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({**GOOD, "figure": "hologram"}, "one of curves, heat-map, coloured-text, table; 'hologram' came"),
+        ({**GOOD, "figure": "hologram"}, "one of curves, points, heat-map, coloured-text, table; 'hologram' came"),
         ({}, "None came"),
         ({**GOOD, "format": FORMAT + 1}, f"this one has format {FORMAT + 1}"),
+        ({**GOOD, "format": "1"}, "this one has format '1'"),
         ({k: v for k, v in GOOD.items() if k != "rows"}, "a table has the fields"),
         ({**GOOD, "extra": 1}, "a table has the fields"),
         ({**GOOD, "title": 5}, "a text was expected; 5 came"),
@@ -93,6 +106,8 @@ GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
         ({**GOOD, "rows": [[1, {"word": 2}]]}, "cannot be read"),
         ({**Curves("c", (), "x", "y").to_json(), "x_log": "yes"}, "true or false was expected"),
         ({**Curves("c", (), "x", "y").to_json(), "series": [{"name": "a", "x": [1], "y": []}]}, "1 x and 0 y came"),
+        ({**Points("p", (), "x", "y").to_json(), "lines": [{"name": "a", "x": [1], "y": []}]}, "1 x and 0 y came"),
+        ({**HeatMap("h", (), (), (), "v").to_json(), "paths": [{"name": "a", "x": [1]}]}, "cannot be read"),
         ({**ColouredText("c", (), (), (0.0, 1.0), "v").to_json(), "scale": [1.0]}, "cannot be read"),
     ],
 )

@@ -3,7 +3,7 @@
 Each kind is drawn once for the terminal, once as SVG and once in the browser; whoever makes a figure draws nothing.
 
     data = figure.to_json()          plain JSON data, with the kind and a format version in it
-    figure = from_json(data)         the same figure again
+    figure = from_json(data)         the same figure again, of this format or an earlier one
 
 A number may be NaN (nothing is known there) or infinite; JSON has neither, and holds them as the words "NaN",
 "Infinity" and "-Infinity" (in a table, where a word may stand as well, as {"number": "NaN"} and so on).
@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 
 from unrolled.errors import DataError, ShapeError
 
-#: Raised by one whenever a reader of the format before could not read what is written now.
-FORMAT = 1
+#: Raised by one whenever a reader of the format before could not read what is written now. 2: points, and paths on heat
+#: maps.
+FORMAT = 2
 
 Cell = str | int | float | None
 
@@ -66,14 +67,34 @@ class Curves(Figure):
 
 
 @dataclass(frozen=True)
+class Points(Figure):
+    """Sets of points in a plane, on which a unit is equally long in both directions: a circle looks like one.
+
+    series: the sets; nothing joins their points.
+    lines: drawn thin, beneath the points, to see where these lie: the unit circle, the edge of what is possible.
+    """
+
+    KIND = "points"
+    series: tuple[Series, ...]
+    x_label: str
+    y_label: str
+    lines: tuple[Series, ...] = ()
+
+
+@dataclass(frozen=True)
 class HeatMap(Figure):
-    """Numbers in rows and columns, first row on top. value_label names quantity and unit of the numbers."""
+    """Numbers in rows and columns, first row on top. value_label names quantity and unit of the numbers.
+
+    paths: lines over the map, x in columns and y in rows: (0, 0) is the middle of the first cell of the first row, and
+        a path may lead beyond the map.
+    """
 
     KIND = "heat-map"
     values: tuple[tuple[float, ...], ...]
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     value_label: str
+    paths: tuple[Series, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.values) != len(self.rows) or any(len(row) != len(self.columns) for row in self.values):
@@ -126,7 +147,7 @@ class Table(Figure):
         return {**super().to_json(), "rows": rows}
 
 
-KINDS: dict[str, type[Figure]] = {kind.KIND: kind for kind in (Curves, HeatMap, ColouredText, Table)}
+KINDS: dict[str, type[Figure]] = {kind.KIND: kind for kind in (Curves, Points, HeatMap, ColouredText, Table)}
 
 
 def from_json(data: Mapping[str, Any]) -> Figure:
@@ -134,13 +155,15 @@ def from_json(data: Mapping[str, Any]) -> Figure:
     kind, version = data.get("figure"), data.get("format")
     if kind not in KINDS:
         raise DataError(f"a figure is one of {', '.join(KINDS)}; {kind!r} came")
-    if version != FORMAT:
+    if version not in range(1, FORMAT + 1):
         raise DataError(
-            f"figures of format {FORMAT} can be read; this one has format {version!r}. "
+            f"figures of format 1 to {FORMAT} can be read; this one has format {version!r}. "
             "It was written by another version of Unrolled: update this one"
         )
     wanted = {field.name for field in fields(KINDS[kind])}
     content = {name: value for name, value in data.items() if name not in ("figure", "format")}
+    if version == 1 and kind == HeatMap.KIND:
+        content = {"paths": [], **content}
     if set(content) != wanted:
         raise DataError(f"a {kind} has the fields {sorted(wanted)}; {sorted(content)} came")
     try:
@@ -191,14 +214,28 @@ def _cell(value: Any) -> Cell:
     return value
 
 
+def _series(values: Any) -> tuple[Series, ...]:
+    return tuple(Series(_string(s["name"]), _floats(s["x"]), _floats(s["y"])) for s in values)
+
+
 def _build_curves(content: dict[str, Any]) -> Curves:
     return Curves(
         _string(content["title"]),
-        tuple(Series(_string(s["name"]), _floats(s["x"]), _floats(s["y"])) for s in content["series"]),
+        _series(content["series"]),
         _string(content["x_label"]),
         _string(content["y_label"]),
         _flag(content["x_log"]),
         _flag(content["y_log"]),
+    )
+
+
+def _build_points(content: dict[str, Any]) -> Points:
+    return Points(
+        _string(content["title"]),
+        _series(content["series"]),
+        _string(content["x_label"]),
+        _string(content["y_label"]),
+        _series(content["lines"]),
     )
 
 
@@ -209,6 +246,7 @@ def _build_heat_map(content: dict[str, Any]) -> HeatMap:
         _strings(content["rows"]),
         _strings(content["columns"]),
         _string(content["value_label"]),
+        _series(content["paths"]),
     )
 
 
@@ -233,6 +271,7 @@ def _build_table(content: dict[str, Any]) -> Table:
 
 _BUILD = {
     Curves.KIND: _build_curves,
+    Points.KIND: _build_points,
     HeatMap.KIND: _build_heat_map,
     ColouredText.KIND: _build_coloured_text,
     Table.KIND: _build_table,

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from unrolled.figures import ColouredText, Curves, HeatMap, Series, Table
+from unrolled.figures import ColouredText, Curves, HeatMap, Points, Series, Table
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL, TERMINAL_HIGHLIGHT, mix
 from unrolled.workshop.renderings.session import session_svg
@@ -37,6 +37,9 @@ def _columns(n, part):
 series = st.integers(0, 6).flatmap(lambda n: st.builds(Series, words, _columns(n, numbers), _columns(n, numbers)))
 figures = st.one_of(
     st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans()),
+    st.builds(
+        Points, words, st.lists(series, max_size=3).map(tuple), words, words, st.lists(series, max_size=1).map(tuple)
+    ),
     st.tuples(st.integers(0, 3), st.sampled_from([0, 1, 5, 90])).flatmap(
         lambda shape: st.builds(
             HeatMap,
@@ -45,6 +48,7 @@ figures = st.one_of(
             _columns(shape[0], words),
             st.builds(lambda w: (w,) * shape[1], words),
             words,
+            st.lists(series, max_size=2).map(tuple),
         )
     ),
     st.integers(0, 8).flatmap(
@@ -229,7 +233,102 @@ def test_a_plot_in_the_terminal_rises_where_the_numbers_rise():
     assert drawn == sorted(set(drawn), reverse=True)
 
 
+# Points
+
+
+def _circle(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
+    """Tip → place of each dot."""
+    dots = [e for e in root.iter(f"{NS}circle") if e.find(f"{NS}title") is not None]
+    return {e.find(f"{NS}title").text: (float(e.attrib["cx"]), float(e.attrib["cy"])) for e in dots}
+
+
+@pytest.mark.parametrize("reach", [1.0, 3.7])
+def test_in_a_plane_a_unit_is_equally_long_in_both_directions_and_ticks_say_where(reach):
+    dots = Series("a", (0.0, 1.0, 0.0, reach), (0.0, 0.0, 1.0, 0.5))
+    unit = tuple(2 * math.pi * i / 40 for i in range(41))
+    circle = Series("unit circle", tuple(map(math.cos, unit)), tuple(map(math.sin, unit)))
+    root = parse(to_svg(Points("t", (dots,), "real", "imaginary", (circle,))))
+    places = _circle(root)
+    (x0, y0), (x1, _), (_, y1) = (places[f"a: {where}"] for where in ("0, 0", "1.000, 0", "0, 1.000"))
+    length = x1 - x0
+    assert length > 20
+    assert y0 - y1 == pytest.approx(length, abs=0.03)
+    assert places[f"a: {reach:.3f}, 0.5000"][0] == pytest.approx(x0 + reach * length, abs=0.05)
+    below, left = _tick_places(root)
+    assert below["0"] == pytest.approx(x0, abs=0.06)
+    assert left["0"] == pytest.approx(y0, abs=0.06)
+    ((line,),) = _lines(root)
+    assert all(math.hypot(x - x0, y - y0) == pytest.approx(length, abs=0.05) for x, y in line)
+    assert {"a", "unit circle", "real", "imaginary"} <= set(texts(root))
+
+
+def test_a_point_that_has_no_place_is_left_out_and_two_sets_have_two_colours():
+    figure = Points(
+        "t", (Series("a", (0.0, math.nan, math.inf), (0.0, 1.0, 1.0)), Series("b", (1.0,), (1.0,))), "x", "y"
+    )
+    dots = [e for e in parse(to_svg(figure)).iter(f"{NS}circle") if e.find(f"{NS}title") is not None]
+    assert len(dots) == 2
+    assert dots[0].attrib["fill"] != dots[1].attrib["fill"]
+    assert "no data yet" in texts(parse(to_svg(Points("t", (Series("a", (math.nan,), (1.0,)),), "x", "y"))))
+
+
+def test_points_in_a_terminal_are_not_joined_and_stand_in_a_square():
+    figure = Points("t", (Series("a", (0.0, 1.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0)),), "x", "y")
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(to_terminal(figure))
+    lines = [re.split("[│┤]", line)[1] for line in console.file.getvalue().split("\n") if "│" in line or "┤" in line]
+    drawn = [(i, j) for i, line in enumerate(lines) for j, c in enumerate(line) if "\u2800" < c <= "\u28ff"]
+    assert len(drawn) == 4
+    (top, left), (_, right), (bottom, _), _ = drawn
+    assert drawn == [(top, left), (top, right), (bottom, left), (bottom, right)]
+    # A character is twice as high as it is wide.
+    assert right - left == pytest.approx(2 * (bottom - top), abs=2)
+    assert right - left > 30
+    narrow = Console(width=30, file=io.StringIO(), color_system=None)
+    narrow.print(to_terminal(Points("t", (Series("a", (math.nan,), (0.0,)),), "x", "y")))
+    assert "no data yet" in narrow.file.getvalue()
+
+
 # Heat map and text
+
+
+def _map(*paths: Series) -> HeatMap:
+    rows, columns = tuple(f"r{i}" for i in range(4)), tuple(f"c{j}" for j in range(10))
+    return HeatMap("h", ((1.0, *(0.0,) * 9),) * 4, rows, columns, "v", paths)
+
+
+def test_a_path_goes_through_the_cells_it_names_and_ends_at_the_edge_of_the_map():
+    root = parse(
+        to_svg(_map(Series("way", (0.0, 2.0, 2.0), (0.0, 0.0, 9.0)), Series("gone", (30.0, 40.0), (1.0, 2.0))))
+    )
+    cells = {}
+    for e in root.iter(f"{NS}rect"):
+        if e.find(f"{NS}title") is not None:
+            x, y, w, h = (float(e.attrib[name]) for name in ("x", "y", "width", "height"))
+            cells[e.find(f"{NS}title").text.split(":")[0]] = (x, y, w, h)
+    beneath, above = _lines(root)  # the pale one, and the one that is seen; nothing of the path that is all outside
+    assert beneath == above
+    (points,) = above
+    x, y, w, h = cells["r0, c0"]
+    assert points[0] == pytest.approx((x + w / 2, y + h / 2), abs=1)
+    x, y, w, h = cells["r0, c2"]
+    assert points[1] == pytest.approx((x + w / 2, y + h / 2), abs=1)
+    x, y, w, h = cells["r3, c2"]
+    assert points[2] == pytest.approx((x + w / 2, y + h), abs=2)
+    assert len(points) == 3
+    assert {"way", "gone"} <= set(texts(root))
+
+
+def test_a_path_over_a_heat_map_in_a_terminal():
+    console = Console(width=80, file=io.StringIO(), color_system=None)
+    console.print(to_terminal(_map(Series("down", (2.0, 2.0), (0.0, 2.0)))))
+    lines = console.file.getvalue().split("\n")
+    drawn = [[j for j, c in enumerate(line) if "\u2800" < c <= "\u28ff"] for line in lines[2:6]]
+    head = lines[1].index("c2")
+    each = lines[1].index("c3") - head
+    assert [len(row) for row in drawn] == [1, 1, 1, 0]
+    assert all(head <= row[0] < head + each for row in drawn[:3])
+    assert "━━ down" in console.file.getvalue()
 
 
 def test_heat_map_colours_follow_the_values_and_zero_is_the_middle():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from unrolled.workshop.renderings.scales import MOST_TICKS, axis
+from unrolled.figures import Series
+from unrolled.workshop.renderings.scales import MOST_TICKS, axis, cut, square_axes
 from unrolled.workshop.renderings.words import number, short_number, shorten, visible
 
 
@@ -93,3 +95,47 @@ def test_shortened_text_fits(text, width):
     shown = shorten(visible(text), width)
     assert cell_len(shown) <= width
     assert shown == visible(text) or shown.endswith("…")
+
+
+far = st.floats(-3, 3)
+
+
+@given(st.lists(st.tuples(far, far), min_size=2, max_size=6))
+def test_a_line_is_cut_at_the_edges_of_the_unit_square(points):
+    kept = cut(points)
+    strokes, stroke = [], []
+    for x, y in [*kept, (math.nan, math.nan)]:
+        if math.isnan(x):
+            strokes.append(stroke)
+            stroke = []
+        else:
+            assert 0 <= x <= 1 and 0 <= y <= 1
+            stroke.append((x, y))
+    # What is kept is as long as the part of the line that lies inside, found by walking along it.
+    length = sum(math.dist(a, b) for stroke in strokes for a, b in pairwise(stroke))
+    walked = 0.0
+    for (ax, ay), (bx, by) in pairwise(points):
+        shares = [(i + 0.5) / 2000 for i in range(2000)]
+        inside = sum(0 <= ax + s * (bx - ax) <= 1 and 0 <= ay + s * (by - ay) <= 1 for s in shares)
+        walked += inside / 2000 * math.dist((ax, ay), (bx, by))
+    assert length == pytest.approx(walked, abs=0.01 * len(points))
+
+
+def test_what_is_kept_of_a_line_by_hand():
+    nan = (math.nan, math.nan)
+    assert cut([(0.5, 0.5), (1.5, 0.5), (1.5, 0.25), (0.5, 0.25)])[:2] == [(0.5, 0.5), (1.0, 0.5)]
+    assert str(cut([(0.5, 0.5), (1.5, 0.5), (1.5, 0.25), (0.5, 0.25)])[2:]) == str([nan, (1.0, 0.25), (0.5, 0.25)])
+    assert cut([(0.2, 0.3)]) == [(0.2, 0.3), (0.2, 0.3)]
+    assert cut([(0.2, 0.3), nan, (0.1, 0.1)]) == cut([(1.2, 0.3), (1.1, 9.0)]) == cut([]) == []
+
+
+@given(st.lists(st.tuples(st.floats(), st.floats()), max_size=5))
+def test_square_axes_are_equally_long_and_hold_every_point_that_has_a_place(points):
+    made = square_axes([Series("a", *(tuple(p[i] for p in points) for i in (0, 1)))], ticks=5)
+    held = [p for p in points if all(abs(v) < 1e150 for v in p)]
+    assert (made is None) == (not held)
+    if made is not None:
+        across, up = made
+        assert across.high - across.low == pytest.approx(up.high - up.low, rel=1e-6)
+        for x, y in held:
+            assert 0 <= across.place(x) <= 1 and 0 <= up.place(y) <= 1

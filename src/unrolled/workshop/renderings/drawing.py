@@ -14,7 +14,14 @@ from xml.sax.saxutils import escape, quoteattr
 from rich.cells import cell_len
 
 from unrolled.workshop.renderings.palette import FRAME, INK, PAPER
-from unrolled.workshop.renderings.words import visible
+from unrolled.workshop.renderings.words import shorten, visible
+
+WIDTH = 720.0
+#: Between the card's edge and what is on it.
+EDGE = 24.0
+#: Base line of the title, and the first line that anything else may take.
+TITLE_LINE = 35.0
+TOP = 58.0
 
 SANS = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans','DejaVu Sans',Arial,sans-serif"
 MONO = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace"
@@ -102,6 +109,13 @@ class Drawing:
         )
         title = f"<title>{_text(self._title)}</title>"
         return "\n".join([head, title, f"<style>{style}</style>", card, *self._marks, "</svg>", ""])
+
+
+def titled(title: str) -> Drawing:
+    """A card with its title on it."""
+    drawing = Drawing(title)
+    drawing.text(EDGE, TITLE_LINE, shorten(visible(title), 76), size=16, weight=600)
+    return drawing
 
 
 def sans_width(text: str, size: float) -> float:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from unrolled.figures import HeatMap
+from unrolled.figures import HeatMap, Series
 from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL
 
 #: Whatever a rendering asks for, more ticks than this are never made.
@@ -95,6 +96,62 @@ def _log_axis(low: float, high: float, tight: bool) -> Axis:
         high = min((m for m in marks if m >= high * (1 - 1e-9)), default=high)
     kept = [m for m in marks if low * (1 - 1e-9) <= m <= high * (1 + 1e-9)]
     return Axis(low, high, True, tuple((m, f"{m:g}") for m in kept))
+
+
+def square_axes(series: Sequence[Series], ticks: int) -> tuple[Axis, Axis] | None:
+    """Axes across and up on which a unit is equally long, for all points; None where no point has a place."""
+    points = [(x, y) for s in series for x, y in zip(s.x, s.y, strict=True) if _has_a_place(x, False)]
+    points = [(x, y) for x, y in points if _has_a_place(y, False)]
+    loose = [axis([point[i] for point in points], log=False, ticks=ticks, tight=True) for i in (0, 1)]
+    across, up = loose
+    if across is None or up is None:
+        return None
+    # A little more than they need: what lies at the edge is seen whole.
+    half = 1.08 * max(across.high - across.low, up.high - up.low) / 2
+    middles = [(one.low + one.high) / 2 for one in (across, up)]
+    low, high = (_linear_axis(middle - half, middle + half, ticks, tight=True) for middle in middles)
+    return low, high
+
+
+def cut(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A line within the unit square: what leads out of it ends at its edge, and a point of NaN stands in each gap.
+
+    Parts of a segment are found as Liang & Barsky (1984) do, by where it crosses the four edges.
+    """
+    kept: list[tuple[float, float]] = []
+    for a, b in pairwise(points if len(points) > 1 else [*points, *points]):
+        part = _inside(a, b)
+        if part is None:
+            continue
+        start, end = part
+        if kept and kept[-1] != start:
+            kept.append((math.nan, math.nan))
+        kept += [end] if kept and kept[-1] == start else [start, end]
+    return kept
+
+
+def _inside(a: tuple[float, float], b: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """The part of the segment from a to b that lies in the unit square."""
+    if not all(_has_a_place(value, False) for value in (*a, *b)):
+        return None
+    first, last = 0.0, 1.0
+    for i in (0, 1):
+        step = b[i] - a[i]
+        if step == 0:
+            if not 0 <= a[i] <= 1:
+                return None
+            continue
+        enter, leave = sorted((-a[i] / step, (1 - a[i]) / step))
+        first, last = max(first, enter), min(last, leave)
+    if first > last:
+        return None
+
+    def at(share: float) -> tuple[float, float]:
+        # The ends themselves are not computed, so that neighbouring parts meet; rounding never leaves the square.
+        x, y = (b[i] if share == 1 else a[i] + share * (b[i] - a[i]) for i in (0, 1))
+        return min(max(x, 0.0), 1.0), min(max(y, 0.0), 1.0)
+
+    return at(first), at(last)
 
 
 @dataclass(frozen=True)

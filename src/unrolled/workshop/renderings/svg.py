@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from rich.cells import cell_len
 
-from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Series, Table
-from unrolled.workshop.renderings.drawing import MONO_CELL, Drawing, sans_width
+from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Table
+from unrolled.workshop.renderings.drawing import EDGE, MONO_CELL, TOP, WIDTH, Drawing, sans_width, titled
 from unrolled.workshop.renderings.palette import ABSENT, FRAME, HAIRLINE, HIGHLIGHT, INK, LINES, MUTED, PAPER, mix
-from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, heat_scale
+from unrolled.workshop.renderings.plots import draw_curves, draw_points
+from unrolled.workshop.renderings.scales import ColourScale, cut, heat_scale
 from unrolled.workshop.renderings.words import cell, number, short_number, shorten, visible
-
-WIDTH = 720.0
-#: Between the card's edge and what is on it.
-EDGE = 24.0
-#: Base line of the title, and the first line that anything else may take.
-TITLE_LINE = 35.0
-TOP = 58.0
-#: Points of a line that still get a dot each.
-DOTTED = 16
 
 
 def to_svg(figure: Figure) -> str:
@@ -29,94 +21,11 @@ def to_svg(figure: Figure) -> str:
     return _DRAW[figure.KIND](figure)
 
 
-def _start(figure: Figure) -> Drawing:
-    drawing = Drawing(figure.title)
-    title = shorten(visible(figure.title), 76)
-    drawing.text(EDGE, TITLE_LINE, title, size=16, weight=600)
-    return drawing
-
-
-# Curves
-
-
-def _curves(figure: Curves) -> str:
-    drawing = _start(figure)
-    names = [shorten(visible(series.name), 24) for series in figure.series]
-    margin = max((sans_width(name, 12) for name in names), default=0) if len(names) > 1 else 0.0
-    left, right = EDGE + 46, WIDTH - EDGE - (margin + 12 if margin else 6)
-    top, bottom = TOP + 26, 372.0
-    across = axis((x for s in figure.series for x in s.x), log=figure.x_log, ticks=7, tight=True)
-    up = axis((y for s in figure.series for y in s.y), log=figure.y_log, ticks=5)
-    drawing.text(EDGE, TOP + 2, visible(figure.y_label), fill=MUTED)
-    drawing.text(right, bottom + 42, visible(figure.x_label), fill=MUTED, anchor="end")
-    if across is None or up is None:
-        drawing.text(WIDTH / 2, (top + bottom) / 2, "no data yet", fill=MUTED, anchor="middle")
-        return drawing.document(WIDTH, bottom + 60)
-
-    for value, written in up.ticks:
-        y = bottom - up.place(value) * (bottom - top)
-        drawing.put("path", d=f"M{left:.1f} {y:.1f}H{right:.1f}", stroke=HAIRLINE)
-        drawing.text(left - 10, y + 4, written, fill=MUTED, anchor="end")
-    for value, written in across.ticks:
-        x = left + across.place(value) * (right - left)
-        drawing.put("path", d=f"M{x:.1f} {bottom:.1f}v5", stroke=MUTED)
-        drawing.text(x, bottom + 20, written, fill=MUTED, anchor="middle")
-    drawing.put("path", d=f"M{left:.1f} {bottom:.1f}H{right:.1f}", stroke=MUTED)
-
-    ends = []
-    for number_, series in enumerate(figure.series):
-        colour = LINES[number_ % len(LINES)]
-        points = _points(series, across, up, left, right, top, bottom)
-        drawing.line(
-            points,
-            stroke=colour,
-            stroke_width=2.2,
-            stroke_linejoin="round",
-            stroke_linecap="round",
-            # Beyond the colours there are, dashes tell lines apart.
-            stroke_dasharray="7 5" if number_ >= len(LINES) else None,
-        )
-        seen = [(x, y) for x, y in points if not (math.isnan(x) or math.isnan(y))]
-        for x, y in seen if len(seen) <= DOTTED else seen[-1:]:
-            drawing.put("circle", cx=x, cy=y, r=3.2, fill=colour, stroke=PAPER, stroke_width=1.2)
-        if seen:
-            ends.append((seen[-1][1], names[number_], colour))
-    if margin:
-        for y, (_, name, colour) in zip(_apart([end[0] for end in ends], 16, top, bottom), ends, strict=True):
-            drawing.text(right + 12, y + 4, name, fill=colour, weight=600)
-    return drawing.document(WIDTH, bottom + 60)
-
-
-def _points(
-    series: Series, across: Axis, up: Axis, left: float, right: float, top: float, bottom: float
-) -> list[tuple[float, float]]:
-    return [
-        (left + across.place(x) * (right - left), bottom - up.place(y) * (bottom - top))
-        for x, y in zip(series.x, series.y, strict=True)
-    ]
-
-
-def _apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Places near those `wanted`, `gap` apart from each other, so that names at the ends of lines can be read."""
-    order = sorted(range(len(wanted)), key=lambda i: wanted[i])
-    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    placed = list(wanted)
-    floor = low
-    for i in order:
-        placed[i] = floor = max(wanted[i], floor)
-        floor += gap
-    ceiling = high
-    for i in reversed(order):
-        placed[i] = ceiling = min(placed[i], ceiling)
-        ceiling -= gap
-    return placed
-
-
 # Heat map
 
 
 def _heat_map(figure: HeatMap) -> str:
-    drawing = _start(figure)
+    drawing = titled(figure.title)
     scale = heat_scale(figure)
     rows = [shorten(visible(row), 18) for row in figure.rows]
     columns = [shorten(visible(column), 18) for column in figure.columns]
@@ -154,9 +63,32 @@ def _heat_map(figure: HeatMap) -> str:
                 fill=mix(scale.colours, scale.share(value)),
             )
     bottom = top + len(rows) * height
+    _paths(drawing, figure, left, top, len(columns) * side, len(rows) * height)
     _legend(drawing, EDGE, bottom + 22, figure.value_label, scale)
+    for number_, path in enumerate(figure.paths):
+        bottom += 22
+        drawing.line([(EDGE, bottom + 28), (EDGE + 22, bottom + 28)], stroke=_path_colour(number_), stroke_width=2.2)
+        drawing.text(EDGE + 30, bottom + 32, shorten(visible(path.name), 90))
     width = max(left + len(columns) * side + EDGE, 420.0, sans_width(visible(figure.title), 16) + 2 * EDGE)
     return drawing.document(min(width, max(WIDTH, left + len(columns) * side + EDGE)), bottom + 52)
+
+
+def _paths(drawing: Drawing, figure: HeatMap, left: float, top: float, width: float, height: float) -> None:
+    """The paths over the map's cells, cut at its edges; a dot where each begins."""
+    across, down = max(len(figure.columns), 1), max(len(figure.rows), 1)
+    for number_, path in enumerate(figure.paths):
+        shares = [((x + 0.5) / across, (y + 0.5) / down) for x, y in zip(path.x, path.y, strict=True)]
+        points = [(left + x * width, top + y * height) for x, y in cut(shares)]
+        # A pale line beneath keeps it apart from a map of its own colour.
+        for colour, thick in ((PAPER, 4.2), (_path_colour(number_), 2.2)):
+            drawing.line(points, stroke=colour, stroke_width=thick, stroke_linejoin="round", stroke_linecap="round")
+        for x, y in points[:1]:
+            drawing.put("circle", cx=x, cy=y, r=4, fill=_path_colour(number_), stroke=PAPER, stroke_width=1.2)
+
+
+def _path_colour(number_: int) -> str:
+    # Beginning with the hue that is farthest from those of the scales.
+    return LINES[(number_ + 1) % len(LINES)]
 
 
 def _legend(drawing: Drawing, x: float, y: float, label: str, scale: ColourScale) -> None:
@@ -176,7 +108,7 @@ def _legend(drawing: Drawing, x: float, y: float, label: str, scale: ColourScale
 
 
 def _coloured_text(figure: ColouredText) -> str:
-    drawing = _start(figure)
+    drawing = titled(figure.title)
     scale = ColourScale(*figure.scale, HIGHLIGHT)
     size, leading = 15.0, 27.0
     em = size * MONO_CELL
@@ -217,7 +149,7 @@ def _coloured_text(figure: ColouredText) -> str:
 
 
 def _table(figure: Table) -> str:
-    drawing = _start(figure)
+    drawing = titled(figure.title)
     size, leading = 13.0, 27.0
     written = [[shorten(cell(content), 60) for content in row] for row in figure.rows]
     heads = [shorten(visible(column), 60) for column in figure.columns]
@@ -255,7 +187,8 @@ def _is_numeric(figure: Table, column: int) -> bool:
 
 
 _DRAW: dict[str, Callable[[Any], str]] = {
-    Curves.KIND: _curves,
+    Curves.KIND: draw_curves,
+    Points.KIND: draw_points,
     HeatMap.KIND: _heat_map,
     ColouredText.KIND: _coloured_text,
     Table.KIND: _table,

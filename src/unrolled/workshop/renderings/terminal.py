@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,10 +14,10 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Table
+from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Series, Table
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import INK, TERMINAL_HIGHLIGHT, TERMINAL_LINES, mix
-from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, heat_scale
+from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, cut, heat_scale, square_axes
 from unrolled.workshop.renderings.words import cell, short_number, shorten, visible
 
 TITLE = "bold"
@@ -25,6 +25,10 @@ QUIET = "dim"
 #: Rows of a plot.
 PLOT_ROWS = 14
 WIDEST = 120
+#: Rows of a plane, whose dots are as far apart as those of its columns, twice as many.
+PLANE_ROWS = 20
+#: Owner of lines that are there to compare with.
+REFERENCE = -1
 _BARS = "▁▂▃▄▅▆▇█"
 #: Below this share of a scale a word is not coloured.
 FAINT = 0.15
@@ -73,30 +77,39 @@ class _Plot:
         if across is None or up is None:
             yield Text("no data yet", QUIET)
             return
-        marks = {round((1 - up.place(value)) * (PLOT_ROWS - 1)): written for value, written in up.ticks}
-        margin = max(map(len, marks.values()), default=0)
+        margin = max((len(written) for _, written in up.ticks), default=0)
         canvas = Canvas(max(width - margin - 2, 8), PLOT_ROWS)
         for number, series in enumerate(figure.series):
             points = zip(series.x, series.y, strict=True)
             canvas.line([(across.place(x), up.place(y)) for x, y in points], number)
-        for i in range(PLOT_ROWS):
-            line = Text(f"{marks.get(i, ''):>{margin}} ", QUIET)
-            line.append("┤" if i in marks else "│", QUIET)
-            for character, owner in canvas.row(i):
-                line.append(character, "" if owner is None else _line_colour(owner))
-            yield line
-        yield Text(f"{'':{margin}} └{'─' * canvas.columns}", QUIET)
-        yield Text(" " * (margin + 2) + _marks_below(across, canvas.columns), QUIET)
+        yield from _framed(canvas, across, up, margin)
         yield Text(visible(figure.x_label).rjust(margin + 2 + canvas.columns), QUIET)
         if len(figure.series) > 1:
-            key = Text()
-            for number, series in enumerate(figure.series):
-                key.append("━━ ", _line_colour(number)).append(visible(series.name) + "   ")
-            yield key
+            yield _key("━━", figure.series)
+
+
+def _framed(canvas: Canvas, across: Axis, up: Axis, margin: int) -> Iterator[Text]:
+    """The canvas between its axes, with what is written at their ticks."""
+    marks = {round((1 - up.place(value)) * (canvas.rows - 1)): written for value, written in up.ticks}
+    for i in range(canvas.rows):
+        line = Text(f"{marks.get(i, ''):>{margin}} ", QUIET)
+        line.append("┤" if i in marks else "│", QUIET)
+        for character, owner in canvas.row(i):
+            line.append(character, "" if owner is None else _line_colour(owner))
+        yield line
+    yield Text(f"{'':{margin}} └{'─' * canvas.columns}", QUIET)
+    yield Text(" " * (margin + 2) + _marks_below(across, canvas.columns), QUIET)
+
+
+def _key(mark: str, series: Sequence[Series]) -> Text:
+    key = Text()
+    for number, one in enumerate(series):
+        key.append(f"{mark} ", _line_colour(number)).append(visible(one.name) + "   ")
+    return key
 
 
 def _line_colour(number: int) -> str:
-    return TERMINAL_LINES[number % len(TERMINAL_LINES)]
+    return QUIET if number == REFERENCE else TERMINAL_LINES[number % len(TERMINAL_LINES)]
 
 
 def _marks_below(across: Axis, columns: int) -> str:
@@ -108,6 +121,38 @@ def _marks_below(across: Axis, columns: int) -> str:
         if start >= len(line) + bool(line):
             line = line.ljust(start) + written
     return line
+
+
+# Points
+
+
+@dataclass(frozen=True)
+class _Plane:
+    figure: Points
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        figure = self.figure
+        yield _title(figure)
+        yield Text(visible(figure.y_label), QUIET)
+        axes = square_axes([*figure.series, *figure.lines], ticks=4)
+        if axes is None:
+            yield Text("no data yet", QUIET)
+            return
+        across, up = axes
+        margin = max((len(written) for _, written in up.ticks), default=0)
+        rows = max(min(PLANE_ROWS, (options.max_width - margin - 2) // 2), 4)
+        canvas = Canvas(2 * rows, rows)
+        for line in figure.lines:
+            canvas.line([(across.place(x), up.place(y)) for x, y in zip(line.x, line.y, strict=True)], REFERENCE)
+        for number, series in enumerate(figure.series):
+            for x, y in zip(series.x, series.y, strict=True):
+                canvas.line([(across.place(x), up.place(y))], number)
+        yield from _framed(canvas, across, up, margin)
+        yield Text(visible(figure.x_label).rjust(margin + 2 + canvas.columns), QUIET)
+        key = _key("●", figure.series) if len(figure.series) > 1 else Text()
+        for line in figure.lines:
+            key.append("━━ " + visible(line.name) + "   ", QUIET)
+        yield key
 
 
 # Heat map
@@ -130,13 +175,23 @@ class _Heat:
         each = max(1, min(room // max(shown, 1), max(map(cell_len, columns), default=1) + 1, 7))
         yield _title(figure)
         yield Text(" " * (margin + 1) + _heads(columns, each, each * shown), QUIET)
-        for name, values in zip(rows, figure.values, strict=True):
+        canvas = Canvas(each * shown, len(rows))
+        for number, path in enumerate(figure.paths if rows and columns else ()):
+            places = zip(path.x, path.y, strict=True)
+            points = cut([((x + 0.5) / (share * shown), (y + 0.5) / len(rows)) for x, y in places])
+            canvas.line([(x, 1 - y) for x, y in points], number)
+        for i, (name, values) in enumerate(zip(rows, figure.values, strict=True)):
             line = Text(" " * (margin - cell_len(name)) + name + " ", QUIET)
+            drawn = canvas.row(i)
             for j in range(shown):
                 value = _mean(values[j * share : (j + 1) * share]) if share > 1 else values[j]
-                line.append(" " * each, f"on {mix(scale.colours, scale.share(value))}")
+                ground = f"on {mix(scale.colours, scale.share(value))}"
+                for character, owner in drawn[j * each : (j + 1) * each]:
+                    line.append(character, ground if owner is None else f"bold {_line_colour(owner)} {ground}")
             yield line
         yield _legend(figure.value_label, scale)
+        if figure.paths:
+            yield _key("━━", figure.paths)
         if share > 1:
             yield Text(f"each cell is the mean of {share} columns", QUIET)
 
@@ -194,6 +249,7 @@ def _table(figure: Table) -> RenderableType:
 
 _SHOW: dict[str, Callable[[Any], RenderableType]] = {
     Curves.KIND: _Plot,
+    Points.KIND: _Plane,
     HeatMap.KIND: _Heat,
     ColouredText.KIND: _coloured_text,
     Table.KIND: _table,
