@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,10 +15,6 @@ from unrolled.errors import DataError, OptionError
 from unrolled.models.language_model import LanguageModel
 
 LETTERS = "abcde"
-
-
-def decode(symbols) -> str:
-    return "".join(LETTERS[symbol] for symbol in symbols)
 
 
 @pytest.fixture
@@ -78,22 +75,44 @@ def test_dropout_is_off_while_it_looks_and_as_it_was_afterwards(model):
 def test_figures_say_what_was_found(model):
     symbols = torch.tensor([0, 3, 3, 1, 4, 2])
     found = surprise(model, symbols, alternatives=2)
-    text = coloured_text(found, decode, 5)
+    text = coloured_text(found, "addbec", 5)
     assert "".join(text.tokens) == "addbec"
     assert text.scale == (0.0, pytest.approx(math.log(5)))
     assert math.isnan(text.values[0])
     assert text.values[1:] == pytest.approx((-found.log_probabilities[1:]).tolist())
 
-    table = alternatives_table(found, decode, rows=2)
+    table = alternatives_table(found, lambda symbol: LETTERS[symbol], rows=2)
     most = sorted(range(1, 6), key=lambda i: found.log_probabilities[i])[:2]
     assert [row[0] for row in table.rows] == sorted(i + 1 for i in most)
-    for row in table.rows:
-        place = row[0] - 1
-        assert row[1] == repr(decode([symbols[place]]))
-        assert row[2] == pytest.approx(-found.log_probabilities[place].item())
-        first = found.alternatives[place, 0].item()
-        share = math.exp(found.alternative_log_probabilities[place, 0].item())
-        assert row[3].startswith(f"'{LETTERS[first]}' {share:.0%}, ")
+    every = alternatives_table(found, lambda symbol: LETTERS[symbol], rows=None)
+    assert [row[0] for row in every.rows] == [2, 3, 4, 5, 6]
+    assert set(table.rows) <= set(every.rows)
+
+
+def test_alternatives_are_the_softmax_of_what_the_network_gives(model):
+    """The network by hand, in NumPy: its LSTM as in the equations, then a softmax."""
+    weights = {name: value.detach().double().numpy() for name, value in model.state_dict().items()}
+    U, W, b = (weights[f"recurrent.layers.0.0.{letter}"] for letter in "UWb")
+    symbols = [0, 3, 3, 1, 4, 2]
+    h, c, rows = np.zeros(6), np.zeros(6), []
+
+    def sigmoid(a):
+        return 1 / (1 + np.exp(-a))
+
+    for symbol in symbols[:-1]:
+        i, f, candidate, o = np.split(U @ weights["embedding.weight"][symbol] + W @ h + b, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(candidate)
+        h = sigmoid(o) * np.tanh(c)
+        logits = weights["softmax.weight"] @ h + weights["softmax.bias"]
+        rows.append(np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum())
+    found = surprise(model, torch.tensor(symbols), alternatives=3)
+    table = alternatives_table(found, lambda symbol: LETTERS[symbol], rows=None)
+    for row, probabilities, came in zip(table.rows, rows, symbols[1:], strict=True):
+        best = np.argsort(-probabilities)[:3]
+        assert row[1] == LETTERS[came]
+        assert row[2] == pytest.approx(probabilities[came], rel=1e-5)
+        assert row[3] == pytest.approx(-np.log(probabilities[came]), rel=1e-5)
+        assert row[4] == "  ".join(f"{LETTERS[symbol]} {probabilities[symbol]:.1%}" for symbol in best)
 
 
 def test_what_cannot_be_measured(model):

@@ -1,4 +1,4 @@
-"""How surprised a language model is by each symbol of a text, and what it would rather have seen.
+"""How surprised a language model is by each symbol of a text, and what it had expected instead.
 
 Surprise is −ln p(s_t | s_1 … s_{t−1}) in nats (Shannon 1948): 0 where the symbol was certain; ln V is what guessing
 among V symbols without a clue costs, and a symbol may surprise more than that.
@@ -87,31 +87,34 @@ def _windows(model: LanguageModel, symbols: Tensor, state: State | None) -> Iter
 
 
 def coloured_text(
-    found: Surprise,
-    decode: Callable[[Sequence[int]], str],
-    vocabulary_size: int,
-    title: str = "What surprised the model",
+    found: Surprise, tokens: Sequence[str], vocabulary_size: int, title: str = "What surprised the model"
 ) -> ColouredText:
-    """The text, each symbol coloured by its surprise, from 0 to ln V. decode: symbols → text."""
-    tokens = tuple(decode([symbol]) for symbol in found.symbols.tolist())
+    """The text, each symbol coloured by its surprise, from 0 to ln V. tokens: the text, symbol by symbol."""
     # Zero less the number, not its negative: certainty is 0, not −0.
     values = tuple((0.0 - found.log_probabilities).tolist())
-    return ColouredText(title, tokens, values, (0.0, math.log(max(vocabulary_size, 2))), "surprise, nats")
+    return ColouredText(title, tuple(tokens), values, (0.0, math.log(max(vocabulary_size, 2))), "surprise, nats")
 
 
 def alternatives_table(
-    found: Surprise, decode: Callable[[Sequence[int]], str], rows: int = 10, title: str = "Where it was most surprised"
+    found: Surprise,
+    name: Callable[[int], str],
+    rows: int | None = 10,
+    title: str = "What came, and what was expected",
 ) -> Table:
-    """The `rows` symbols that surprised most, in the order of the text, and what was expected instead."""
+    """What came, how likely it was, and what was expected.
+
+    rows: the symbols that surprised most, in the order of the text; None for all but the first.
+    name: a symbol as a person reads it.
+    """
     order = (0.0 - found.log_probabilities[1:]).argsort(descending=True, stable=True)[:rows] + 1
     lines = []
     for place in sorted(order.tolist()):
-        expected = ", ".join(
-            f"{decode([symbol])!r} {math.exp(log_probability):.0%}"
+        expected = "  ".join(
+            f"{name(symbol)} {math.exp(log_probability):.1%}"
             for symbol, log_probability in zip(
                 found.alternatives[place].tolist(), found.alternative_log_probabilities[place].tolist(), strict=True
             )
         )
-        came = decode([int(found.symbols[place])])
-        lines.append((place + 1, repr(came), 0.0 - found.log_probabilities[place].item(), expected))
-    return Table(title, ("symbol number", "came", "surprise, nats", "expected"), tuple(lines))
+        known = found.log_probabilities[place].item()
+        lines.append((place + 1, name(int(found.symbols[place])), math.exp(known), 0.0 - known, expected))
+    return Table(title, ("symbol number", "came", "probability", "surprise, nats", "expected"), tuple(lines))
