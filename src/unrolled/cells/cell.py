@@ -50,6 +50,9 @@ class Cell(nn.Module, ABC):
     NAME: ClassVar[str] = ""
     #: The blocks of `u` and of the weights, in the one order that kernels, converters and diagnostics read.
     GATES: ClassVar[tuple[str, ...]] = ()
+    #: Leaves of the state that mean something only together (sums and the scale that they share): zoneout, which keeps
+    #: units one by one, leaves them alone.
+    JOINT: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -125,8 +128,8 @@ class LinearRecurrentCell(Cell):
 class DiagonalCell(Cell):
     """A linear recurrence with a diagonal transition, real or complex: h_t = a_t ∘ h_{t-1} + b_t.
 
-    A subclass gives `coefficients` and `readout`, which hold for one time as for all at once; `step` follows, and a
-    scan kernel takes the whole sequence from there. The state is the tensor h itself.
+    A subclass gives `coefficients` and `readout`, and `gates` where it has any; they hold for one time as for all at
+    once. `step` follows, and a scan kernel takes the whole sequence from there. The state is the tensor h itself.
     """
 
     @abstractmethod
@@ -137,10 +140,14 @@ class DiagonalCell(Cell):
     def readout(self, h: Tensor, u: Any) -> Tensor:
         """The output (…, output_size) at each time."""
 
+    def gates(self, u: Any) -> dict[str, Tensor]:
+        """The gates by name at each time, all of `GATES` among them. They cannot see the state: u is all they need."""
+        return {}
+
     def step(self, u_t: Any, state: State, weights: Any) -> Step:
         a, b = self.coefficients(u_t)
         h = a * state + b
-        return Step(self.readout(h, u_t), h, {})
+        return Step(self.readout(h, u_t), h, self.gates(u_t))
 
 
 def is_symbols(x: Tensor) -> bool:
