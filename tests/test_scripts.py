@@ -97,7 +97,7 @@ def test_setup_installs_once_and_again_only_after_a_change(machine: Machine) -> 
     machine.add_python("python3.12", "3.12.1")
     first = machine.set_up()
     assert (first.returncode, len(machine.installs)) == (0, 1), first.stderr
-    assert machine.installs[0].endswith("-c constraints.txt -e .[bpe,test]")
+    assert machine.installs[0].endswith("-c constraints.txt -e .[bpe,pictures,test]")
     again = machine.set_up()
     assert (again.returncode, again.stdout, again.stderr, len(machine.installs)) == (0, "", "", 1)
     for number, name in enumerate(("pyproject.toml", "constraints.txt"), 2):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import random
+import zipfile
 from pathlib import Path
 
 SENTENCE = "the cat sat on a mat and saw that rain fell in spain when no one was there to see it"
@@ -29,6 +31,22 @@ def write_names(file: Path, count: int = 400, seed: int = 0) -> Path:
     return file
 
 
+def write_pictures(file: Path, count: int = 60, side: int = 8, seed: int = 0) -> Path:
+    """A zip archive of coloured noise in three classes, each with a brighter channel of its own."""
+    import numpy as np
+    from PIL import Image
+
+    draw = np.random.default_rng(seed)
+    with zipfile.ZipFile(file, "w") as archive:
+        for number in range(count):
+            values = draw.integers(0, 160, (side, side, 3), dtype=np.uint8)
+            values[..., number % 3] += 90
+            out = io.BytesIO()
+            Image.fromarray(values).save(out, "PNG")
+            archive.writestr(f"{'abc'[number % 3]}/{number:03d}.png", out.getvalue())
+    return file
+
+
 def options_for(recipe: str, folder: Path) -> dict:
     """Small options and generated data for each recipe, by its name."""
     match recipe:
@@ -42,4 +60,7 @@ def options_for(recipe: str, folder: Path) -> dict:
         case "names":
             small = {"sizes": (16,), "embedding": 8, "batch_size": 8}
             return {"data": str(write_names(folder / "names.txt")), "held_out": 20, **small}
+        case "residual-depth":
+            small = {"blocks": 1, "width": 4, "batch_size": 8, "dtype": "float32"}
+            return {"data": str(write_pictures(folder / "pictures.zip")), **small}
     raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")

