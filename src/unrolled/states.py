@@ -50,6 +50,11 @@ def names(state: State) -> list[str]:
     return [name for name, _ in leaves(state)]
 
 
+def differentiable(leaf: Tensor) -> bool:
+    """Whether a gradient can flow through this leaf: a counter has none."""
+    return leaf.is_floating_point() or leaf.is_complex()
+
+
 def detach(state: State) -> State:
     """Cut from the graph: the one way in which a state comes back from one update to the next."""
     return map_state(lambda leaf: leaf.detach(), state)

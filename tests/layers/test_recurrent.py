@@ -132,7 +132,7 @@ def test_dropout_stands_between_layers_and_not_after_the_last():
     by_hand = two.cells()[1][0]
     first, _ = Recurrent(lambda F, H: two.cells()[0][0], F, [5])(batch)
     torch.manual_seed(0)
-    dropped = two.dropout.train()(first)
+    dropped = two.noise.dropout.train()(first)
     torch.testing.assert_close(Recurrent(lambda F, H: by_hand, 5, [5])(dropped)[0], training)
 
 

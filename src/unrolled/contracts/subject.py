@@ -14,7 +14,7 @@ from unrolled.cells.cell import Cell, LinearRecurrentCell, state_like
 from unrolled.errors import ContractError
 from unrolled.kernels.kernel import Pass, Trace
 from unrolled.kernels.reference import Reference
-from unrolled.states import State
+from unrolled.states import State, differentiable
 
 #: Rows in every trial, and what their lengths are where they are ragged: one full, one empty, one between.
 T, B = 5, 3
@@ -89,11 +89,6 @@ class Subject:
 def run(one: Pass, record: tuple = ()) -> Trace:
     """The pass, by the reference."""
     return Reference().run([one], record)[0]
-
-
-def differentiable(leaf: Tensor) -> bool:
-    """Whether a gradient can flow through this leaf: a counter has none."""
-    return leaf.is_floating_point() or leaf.is_complex()
 
 
 def distance(ours: Tensor, theirs: Tensor) -> float:

@@ -6,14 +6,16 @@ draw the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
+from unrolled import states
 from unrolled.errors import ShapeError
+from unrolled.states import State
 
 _rows: ContextVar[tuple[int, int] | None] = ContextVar("rows", default=None)
 
@@ -28,13 +30,36 @@ def rows_of(rows: tuple[int, int] | None) -> Iterator[None]:
         _rows.reset(token)
 
 
-def draw_mask(shape: tuple[int, ...], rate: float, like: Tensor, batch_dim: int = 0) -> Tensor:
-    """Zeros with probability `rate`, else 1/(1 − rate), for the rows at hand."""
+def draw_bernoulli(shape: Sequence[int], probability: float, like: Tensor, batch_dim: int = 0) -> Tensor:
+    """Ones with `probability`, else zeros, of the dtype and device of `like`, for the rows at hand."""
     first, total = _rows.get() or (0, shape[batch_dim])
     whole = list(shape)
     whole[batch_dim] = total
-    mask = torch.empty(whole, device=like.device, dtype=like.dtype).bernoulli_(1 - rate).div_(1 - rate)
-    return mask.narrow(batch_dim, first, shape[batch_dim])
+    drawn = torch.empty(whole, device=like.device, dtype=like.dtype).bernoulli_(probability)
+    return drawn.narrow(batch_dim, first, shape[batch_dim])
+
+
+def draw_mask(shape: Sequence[int], rate: float, like: Tensor, batch_dim: int = 0) -> Tensor:
+    """Zeros with probability `rate`, else 1/(1 − rate), for the rows at hand."""
+    return draw_bernoulli(shape, 1 - rate, like, batch_dim).div_(1 - rate)
+
+
+def draw_state_mask(state: State, rate: float) -> State:
+    """Multipliers (B, ...) for each leaf of a state that has gradients, for a whole sequence; ones elsewhere."""
+
+    def drawn(leaf: Tensor) -> Tensor:
+        if not states.differentiable(leaf):
+            return torch.ones_like(leaf)
+        return draw_mask(leaf.shape, rate, torch.empty(0, dtype=leaf.dtype.to_real(), device=leaf.device))
+
+    return states.map_state(drawn, state)
+
+
+def check_rate(rate: float, what: str = "a dropout rate") -> float:
+    """The rate; ShapeError unless it is at least 0 and below 1."""
+    if not 0 <= rate < 1:
+        raise ShapeError(f"{what} is at least 0 and below 1; {rate} came")
+    return rate
 
 
 class Dropout(nn.Module):
@@ -45,16 +70,19 @@ class Dropout(nn.Module):
 
     def __init__(self, rate: float, through_time: bool = False) -> None:
         super().__init__()
-        if not 0 <= rate < 1:
-            raise ShapeError(f"a dropout rate is at least 0 and below 1; {rate} came")
-        self.rate = rate
+        self.rate = check_rate(rate)
         self.through_time = through_time
 
-    def forward(self, x: Tensor) -> Tensor:
+    def draw(self, shape: Sequence[int], like: Tensor) -> Tensor | None:
+        """The mask for an x of this shape, of the dtype and device of `like`; None where nothing is dropped."""
         if not self.training or self.rate == 0:
-            return x
-        T, *rest = x.shape
-        return x * draw_mask((1 if self.through_time else T, *rest), self.rate, x, batch_dim=1)
+            return None
+        T, *rest = shape
+        return draw_mask((1 if self.through_time else T, *rest), self.rate, like, batch_dim=1).expand(T, *rest)
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = self.draw(x.shape, x)
+        return x if mask is None else x * mask
 
     def extra_repr(self) -> str:
         return f"{self.rate}{', through time' if self.through_time else ''}"

@@ -19,6 +19,8 @@ from unrolled.kernels import choose
 from unrolled.kernels.kernel import Record, Trace, past_length
 from unrolled.layers.dropout import Dropout
 from unrolled.layers.recurrent import Recurrent
+from unrolled.layers.stack import Connections
+from unrolled.layers.zoneout import Rates
 from unrolled.models.model import Advance, Loss, SteppedModel
 from unrolled.states import State
 
@@ -39,7 +41,8 @@ class LanguageModel(SteppedModel):
     embedding_size: features of a symbol; 0 feeds the symbol one-hot.
     sizes: hidden units of each layer.
     dropout: between layers and before the softmax. embedding_dropout: on the embedding. Both but that between layers
-        draw one mask for a whole window.
+        draw one mask for a whole window, and with `variational` that does too.
+    connections, recurrent_dropout, zoneout, weight_drop, learnt_initial_state, recompute: the stack's, see `Recurrent`.
     """
 
     def __init__(
@@ -51,19 +54,40 @@ class LanguageModel(SteppedModel):
         dropout: float = 0.0,
         embedding_dropout: float = 0.0,
         kernel: str = choose.AUTO,
+        *,
+        connections: Connections = "plain",
+        variational: bool = False,
+        recurrent_dropout: float = 0.0,
+        zoneout: Rates = 0.0,
+        weight_drop: float = 0.0,
+        learnt_initial_state: bool = False,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.vocabulary_size = vocabulary_size
         self.embedding_size = embedding_size
         self.embedding = nn.Embedding(vocabulary_size, embedding_size) if embedding_size else None
-        self.recurrent = Recurrent(cell, embedding_size or vocabulary_size, sizes, dropout=dropout, kernel=kernel)
+        self.recurrent = Recurrent(
+            cell,
+            embedding_size or vocabulary_size,
+            sizes,
+            dropout=dropout,
+            kernel=kernel,
+            connections=connections,
+            variational=variational,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            weight_drop=weight_drop,
+            learnt_initial_state=learnt_initial_state,
+            recompute=recompute,
+        )
         self.embedding_dropout = Dropout(embedding_dropout, through_time=True)
         self.dropout = Dropout(dropout, through_time=True)
         self.softmax = nn.Linear(self.recurrent.output_size, vocabulary_size)
         nn.init.zeros_(self.softmax.bias)
 
     def initial_state(self, batch_size: int) -> State:
-        """One state a layer; its form is that of `Recurrent.initial_state`."""
+        """One state a layer, of the form of `Recurrent.initial_state`; a learnt one has its gradient."""
         return self.recurrent.initial_state(batch_size)
 
     def read(
@@ -89,7 +113,7 @@ class LanguageModel(SteppedModel):
         return Loss(total, torch.tensor(float(expected.numel())), state, {})
 
     def stepper(self) -> Advance:
-        """Weights packed once, no dropout: symbols (B,), state → logits (B, V), state."""
+        """Weights packed once, no dropout, zoneout's expectation: symbols (B,), state → logits (B, V), state."""
         stack = self.recurrent.stepper()
 
         def advance(token: Tensor, state: State) -> tuple[Tensor, State]:

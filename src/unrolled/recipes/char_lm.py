@@ -42,16 +42,28 @@ class CharLMOptions(Options):
     """Features of a symbol; 0 feeds it one-hot."""
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (512,)
     """Hidden units of each layer."""
+    connections: Literal["plain", "residual", "dense"] = "plain"
+    """residual: layers of one size, added to what they read. dense: each reads all below, side by side."""
+    learnt_initial_state: bool = False
+    """Train what a stream starts from, instead of zeros."""
     embedding_dropout: float = 0.2
     """On the embedding, one mask for a window."""
     dropout: float = 0.5
     """Between layers and before the softmax."""
+    variational: bool = False
+    """One mask for a window between layers too, not one for each step."""
+    recurrent_dropout: float = 0.0
+    """On the state that enters the recurrent product, one mask for a window."""
+    zoneout: float = 0.0
+    """Probability that a unit of the state stays as it is, step by step."""
+    weight_drop: float = 0.0
+    """On the recurrent weights W, one mask for a window."""
     batch_size: int = 128
     """Streams of text, side by side."""
     window: int = 64
     """Steps through which gradients flow; the state is carried on."""
     reset: float = 0.02
-    """Probability that a stream starts from zero state at a window's start."""
+    """Probability that a stream starts afresh at a window's start."""
     optimiser: Literal["adamw", "muon"] = "muon"
     """muon takes the matrices of the recurrent layers, AdamW the rest."""
     rate: float = 4e-3
@@ -71,9 +83,11 @@ class CharLMOptions(Options):
         super().__post_init__()
         require(len(self.sizes) > 0 and min(self.sizes) >= 1, "sizes", self.sizes, "one or more sizes of 1 or more")
         require(self.embedding >= 0, "embedding", self.embedding, "0 (one-hot) or more")
-        require(0 <= self.dropout < 1, "dropout", self.dropout, "at least 0 and below 1")
-        rate = self.embedding_dropout
-        require(0 <= rate < 1, "embedding_dropout", rate, "at least 0 and below 1")
+        alike = self.connections != "residual" or len(set(self.sizes)) == 1
+        require(alike, "sizes", self.sizes, "equal sizes for residual connections")
+        for name in ("embedding_dropout", "dropout", "recurrent_dropout", "zoneout", "weight_drop"):
+            rate = getattr(self, name)
+            require(0 <= rate < 1, name, rate, "at least 0 and below 1")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         require(self.window >= 1, "window", self.window, "1 or more")
         require(0 <= self.reset <= 1, "reset", self.reset, "a probability")
@@ -136,6 +150,12 @@ def model(options: CharLMOptions, assets: Mapping[str, Any]) -> LanguageModel:
         dropout=options.dropout,
         embedding_dropout=options.embedding_dropout,
         kernel=options.kernel,
+        connections=options.connections,
+        variational=options.variational,
+        recurrent_dropout=options.recurrent_dropout,
+        zoneout=options.zoneout,
+        weight_drop=options.weight_drop,
+        learnt_initial_state=options.learnt_initial_state,
     )
 
 
