@@ -12,6 +12,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+#: In a field of targets: nothing is asked at this time, and what is answered there counts for nothing.
+NOT_ASKED = -1
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -33,7 +36,7 @@ class Ragged:
 class Batch:
     """Named fields of one batch, and where its rows start anew.
 
-    fields: name → tensor (T, B, ...) or Ragged.
+    fields: name → tensor (T, B, ...) or Ragged. A field of a sequence as a whole, its class say, has T = 1.
     fresh: (B,) bool, true where a row's state is to be reset before this batch; None means every row is fresh.
     rows: (first, total), which rows of the global batch these are, so that masks are drawn alike however
         many processes share the work; None means that these are all.

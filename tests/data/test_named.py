@@ -17,6 +17,7 @@ from unrolled.data import named
 from unrolled.data.named import DataSet, Piece
 from unrolled.errors import DataError
 
+TEXTS = ("tinyshakespeare", "sonnets", "stacks", "war_and_peace", "names")
 CONTENT = b"first part\nsecond part\n" * 5000
 PIECES = {"/a.txt": CONTENT[:60_000], "/b.txt": CONTENT[60_000:]}
 
@@ -181,7 +182,7 @@ def test_line_ends_are_made_what_they_were(
 
 
 def test_names_are_told_apart_loosely() -> None:
-    assert named.names() == ["tinyshakespeare", "sonnets", "stacks", "war_and_peace", "names"]
+    assert named.names() == [*TEXTS, "mnist", "cifar10_test_jpeg"]
     assert named.describe("War-and-Peace").name == "war_and_peace"
     assert named.is_known("tiny-shakespeare")
     assert not named.is_known("shakespeare")
@@ -196,3 +197,10 @@ def test_the_catalogue_is_whole() -> None:
         owner = entry.source.split(":")[0]
         assert all(piece.url.startswith(f"https://raw.githubusercontent.com/{owner}/") for piece in entry.pieces)
         assert all(piece.sha256 is None or len(bytes.fromhex(piece.sha256)) == 32 for piece in entry.pieces)
+
+
+def test_what_has_no_one_file_to_fetch_says_where_a_copy_belongs() -> None:
+    with pytest.raises(
+        DataError, match=r"no one file to fetch\. A copy .* can be put at images/mnist\.npz in a folder"
+    ):
+        named.get("mnist")

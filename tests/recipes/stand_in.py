@@ -7,6 +7,8 @@ import random
 import zipfile
 from pathlib import Path
 
+import numpy as np
+
 SENTENCE = "the cat sat on a mat and saw that rain fell in spain when no one was there to see it"
 WORDS = SENTENCE.split()
 
@@ -47,6 +49,19 @@ def write_pictures(file: Path, count: int = 60, side: int = 8, seed: int = 0) ->
     return file
 
 
+def write_digits(file: Path, train: int = 60, test: int = 20, seed: int = 0) -> Path:
+    """Pictures of 28 × 28 in the form of the real ones: the digit d is a bright bar, d + 1 pixels long, on grey."""
+    draw = np.random.default_rng(seed)
+    arrays = {}
+    for pictures, digits, count in (("x", "y", train), ("xt", "yt", test)):
+        arrays[digits] = draw.integers(0, 10, count)
+        arrays[pictures] = draw.integers(0, 60, (count, 28, 28)).astype(np.uint8)
+        for picture, digit in zip(arrays[pictures], arrays[digits], strict=True):
+            picture[10:18, 8 : 9 + digit] = 255
+    np.savez_compressed(file, **arrays)
+    return file
+
+
 def options_for(recipe: str, folder: Path) -> dict:
     """Small options and generated data for each recipe, by its name."""
     match recipe:
@@ -63,4 +78,14 @@ def options_for(recipe: str, folder: Path) -> dict:
         case "residual-depth":
             small = {"blocks": 1, "width": 4, "batch_size": 8, "dtype": "float32"}
             return {"data": str(write_pictures(folder / "pictures.zip")), **small}
+        case "adding":
+            return {"length": 20, "sizes": (16,), "batch_size": 8}
+        case "copy-memory":
+            return {"delay": 5, "sizes": (16,), "batch_size": 8}
+        case "permuted-pixels":
+            return {"data": str(write_digits(folder / "digits.npz")), "sizes": (8,), "batch_size": 8}
+        case "who-is-he":
+            return {"embedding": 8, "sizes": (16,), "batch_size": 8}
+        case "is-it-raining":
+            return {"sizes": (16,), "batch_size": 8}
     raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")

@@ -116,13 +116,14 @@ class Recipe:
     data(options, folder, assets) → Data: `folder` is the run's, where a text from standard input is kept; assets are
         those of the run that is resumed or fine-tuned, None for a new one.
     model(options, assets) → Model, weights at their start.
-    metric(model, held_out part) → name → value, lower is better, the first decides which checkpoint is best.
+    metric(model, held_out part) → name → value. The first decides which checkpoint is best, and lower is better in it;
+        the others may be anything, an accuracy for example.
     settings(options) → training.settings.Settings.
     sample(model, assets, seed) → a short text that shows what the model makes; None where nothing is drawn.
     writing(assets) → Writing, for models over symbols of a text; None for others.
     target: figure name → the bar, as text ("<= 1.45"), for the figures of `metric` on the test part.
-    unit: of those figures.
-    peers: (name, value, source) of others' figures for the same thing.
+    unit: of those figures; units: figure name → unit, of those that have another.
+    peers: (name, value, source) of others' figures for the same thing, in `unit`.
     """
 
     summary: str
@@ -136,4 +137,5 @@ class Recipe:
     writing: Callable[[Mapping[str, Any]], Writing] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
     unit: str = "nats"
+    units: Mapping[str, str] = field(default_factory=dict)
     peers: tuple[tuple[str, float, str], ...] = ()

@@ -59,7 +59,7 @@ def train(
 ) -> Iterator[Event]:
     """Train `model` on `source`, in place.
 
-    validate(model) → held-out figures, lower is better, the first decides which checkpoint is best.
+    validate(model) → held-out figures; the first decides which checkpoint is best, and lower is better in it.
     sample(model, step) → a text. Both see the model in evaluation mode, without gradients, in the first process only.
     stop: asked once an update; true saves a checkpoint and ends with Interrupted.
     started: when the process started, on the clock of `time.monotonic`: a budget's minutes count from there.

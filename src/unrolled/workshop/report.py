@@ -58,10 +58,11 @@ def report(request: ReportRequest) -> Iterator[Message]:
         figures=tuple(
             Figure(
                 name=f"test {name}",
-                unit=recipe.unit,
+                unit=recipe.units.get(name, recipe.unit),
                 values=tuple(one[name] for one in figures),
                 target=recipe.target.get(name, ""),
-                peers=tuple(Peer(*peer) for peer in recipe.peers),
+                # Others' figures are in the recipe's unit: beside a figure in another they would say nothing.
+                peers=() if name in recipe.units else tuple(Peer(*peer) for peer in recipe.peers),
             )
             for name in figures[0]
         ),

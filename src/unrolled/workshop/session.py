@@ -153,19 +153,20 @@ def _write_final_weights(session: Session, checkpoints: Checkpoints) -> None:
 
 
 def _closing(session: Session, sample: str, finished: bool) -> Iterator[Message]:
-    """The sample, where the run is, and three commands to try."""
+    """The sample, where the run is, and commands to try."""
     folder = session.folder
     default = folder.path.parent == folders.runs_folder().resolve()
     run = folder.name if default else shlex.quote(str(folder.path))
     if sample:
         yield Note(sample.rstrip("\n") + "\n")
     yield Note(f"The run is in {folder.path}")
+    # Models that answer have no texts to draw.
+    writes = () if session.recipe.writing is None else (f"unrolled sample {run}",)
     if not finished:
-        yield Next((f"unrolled resume {run}", f"unrolled sample {run}", f"unrolled runs show {run}"))
+        yield Next((f"unrolled resume {run}", *writes, f"unrolled runs show {run}"))
         return
-    yield Next(
-        (f"unrolled sample {run}", f"unrolled evaluate {run}", f"unrolled runs show {run} --svg {folder.name}.svg")
-    )
+    show = f"unrolled runs show {run} --svg {folder.name}.svg"
+    yield Next((*writes, f"unrolled evaluate {run}", show))
 
 
 class EventLog:
