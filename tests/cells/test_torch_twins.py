@@ -6,26 +6,35 @@ import pytest
 import torch
 from torch import nn
 
-from unrolled.cells.elman import Elman, ElmanReLU, ElmanState
-from unrolled.cells.gru import GRU, GRUState
-from unrolled.cells.lstm import LSTM, LSTMState
+from unrolled import states
+from unrolled.cells.cell import state_like
+from unrolled.cells.elman import IRNN, Elman, ElmanReLU
+from unrolled.cells.gru import GRU
+from unrolled.cells.lstm import LSTM
+from unrolled.cells.lstm_variations import ProjectedLSTM
 from unrolled.kernels.fused import Fused
 from unrolled.kernels.kernel import Pass
 from unrolled.kernels.reference import Reference
 
-T, B, F, H = 6, 3, 4, 5
+T, B, F, H, P = 6, 3, 4, 5, 2
 
 TWINS = {
-    "tanh": (Elman, lambda: nn.RNN(F, H, nonlinearity="tanh"), ElmanState),
-    "relu": (ElmanReLU, lambda: nn.RNN(F, H, nonlinearity="relu"), ElmanState),
-    "lstm": (LSTM, lambda: nn.LSTM(F, H), LSTMState),
-    "gru": (GRU, lambda: nn.GRU(F, H), GRUState),
+    "tanh": (Elman, lambda: nn.RNN(F, H, nonlinearity="tanh")),
+    "relu": (ElmanReLU, lambda: nn.RNN(F, H, nonlinearity="relu")),
+    "irnn": (IRNN, lambda: nn.RNN(F, H, nonlinearity="relu")),
+    "lstm": (LSTM, lambda: nn.LSTM(F, H)),
+    "projected": (ProjectedLSTM, lambda: nn.LSTM(F, H, proj_size=P)),
+    "gru": (GRU, lambda: nn.GRU(F, H)),
 }
+
+
+# Torch says once that it computes this twin by itself.
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
 def pair(name):
     """A cell and torch's module with the same weights: torch's two biases add up to our one, but for the GRU's b_h."""
-    make, twin, State = TWINS[name]
+    make, twin = TWINS[name]
     cell, module = make(F, H).double(), twin().double()
     with torch.no_grad():
         cell.b.normal_()
@@ -40,24 +49,26 @@ def pair(name):
             module.bias_ih_l0[: 2 * H] -= module.bias_hh_l0[: 2 * H]
         else:
             module.bias_ih_l0.copy_(cell.b - module.bias_hh_l0)
-    return cell, module, State
+        if name == "projected":
+            module.weight_hr_l0.copy_(cell.P)
+    return cell, module
 
 
 @pytest.mark.parametrize("kernel", [Reference(), Fused()], ids=lambda kernel: kernel.NAME)
 @pytest.mark.parametrize("name", TWINS)
 def test_equal_weights_give_equal_outputs_states_and_gradients(name, kernel):
-    cell, module, State = pair(name)
+    cell, module = pair(name)
     x = torch.randn(T, B, F, dtype=torch.float64)
-    start = State(*(torch.randn(B, H, dtype=torch.float64) for _ in State._fields))
+    start = states.map_state(torch.randn_like, state_like(cell, x))
 
     ours_x = x.clone().requires_grad_()
-    ours_start = State(*(leaf.clone().requires_grad_() for leaf in start))
+    ours_start = states.map_state(lambda leaf: leaf.clone().requires_grad_(), start)
     trace = kernel.run([Pass(cell, ours_x, ours_start)])[0]
 
     theirs_x = x.clone().requires_grad_()
     theirs_start = [leaf[None].clone().requires_grad_() for leaf in start]
-    output, final = module(theirs_x, tuple(theirs_start) if name == "lstm" else theirs_start[0])
-    final = final if name == "lstm" else (final,)
+    output, final = module(theirs_x, tuple(theirs_start) if len(start) == 2 else theirs_start[0])
+    final = final if len(start) == 2 else (final,)
 
     torch.testing.assert_close(trace.output, output)
     for left, right in zip(trace.state, final, strict=True):
@@ -74,3 +85,5 @@ def test_equal_weights_give_equal_outputs_states_and_gradients(name, kernel):
     torch.testing.assert_close(cell.b.grad, module.bias_ih_l0.grad)
     if name == "gru":
         torch.testing.assert_close(cell.b_h.grad, module.bias_hh_l0.grad[2 * H :])
+    if name == "projected":
+        torch.testing.assert_close(cell.P.grad, module.weight_hr_l0.grad)

@@ -10,7 +10,6 @@ import torch
 from unrolled import states
 from unrolled.cells import registry
 from unrolled.cells.cell import LinearRecurrentCell
-from unrolled.cells.cell import LinearRecurrentCell
 from unrolled.contracts.kernel import check_kernel
 from unrolled.contracts.subject import Subject
 from unrolled.errors import ContractError
@@ -18,15 +17,16 @@ from unrolled.kernels import choose
 from unrolled.kernels.kernel import Kernel, Trace, past_length
 from unrolled.kernels.reference import Reference
 
-# For the seed 2 no unit of ElmanReLU crosses its kink in bfloat16.
-SUBJECTS = {name: Subject(cell, seed=2) for name, cell in registry.built_in().items()}
+# Seeds for which no unit of a cell with kinks (ReLU, modReLU) crosses one in bfloat16.
+SEEDS = {"irnn": 4, "householder-rnn": 4}
+SUBJECTS = {name: Subject(cell, seed=SEEDS.get(name, 2)) for name, cell in registry.built_in().items()}
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
 @pytest.mark.parametrize("kernel", choose.KERNELS, ids=lambda kernel: kernel.NAME)
 def test_every_kernel_agrees_with_the_reference_over_every_cell(kernel, name):
     served = check_kernel(kernel, [SUBJECTS[name]])
-    twin = name in ("elman", "elman-relu", "gru", "lstm")
+    twin = name in ("elman", "elman-relu", "gru", "irnn", "lstm", "projected-lstm")
     # Per number type: 3 inputs × 2 directions × 3 kinds of lengths; the reference serves all 4 records, zoneout, and a
     # mask where there is a recurrent product.
     if kernel.NAME == "fused":

@@ -41,7 +41,7 @@ def test_a_subclass_of_a_cell_with_a_twin_has_none():
         (
             ElmanSigmoid(2, 3),
             (),
-            r"ElmanSigmoid has no twin .*with one: Elman, ElmanReLU, GRU, LSTM\)",
+            r"ElmanSigmoid has no twin .*with one: Elman, ElmanReLU, GRU, IRNN, LSTM, ProjectedLSTM\)",
         ),
         (GRU(2, 3), ("states",), r"no record of every step \(states asked for\)"),
     ],

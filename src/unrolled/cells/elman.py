@@ -65,13 +65,29 @@ class Elman(LinearRecurrentCell):
 
 
 class ElmanReLU(Elman):
-    """h_t = max(0, W h_{t-1} + U x_t + b); started from W = 1, the IRNN (Le et al. 2015, arXiv:1504.00941)."""
+    """h_t = max(0, W h_{t-1} + U x_t + b)."""
 
     NAME = "elman-relu"
 
     @staticmethod
     def phi(pre: Tensor) -> Tensor:
         return torch.relu(pre)
+
+
+class IRNN(ElmanReLU):
+    """The same, started so that it only adds up what comes in (Le et al. 2015, arXiv:1504.00941).
+
+    W starts as the identity and b as zero: without input the state stays as it is, and so does its gradient.
+    input_std: deviation of U at the start, small, so that the state grows slowly.
+    """
+
+    NAME = "irnn"
+
+    def __init__(self, input_size: int, hidden_size: int, input_std: float = 0.001) -> None:
+        super().__init__(input_size, hidden_size)
+        self.input_std = input_std
+        nn.init.eye_(self.W)
+        nn.init.normal_(self.U, std=input_std)
 
 
 class ElmanSigmoid(Elman):

@@ -6,6 +6,7 @@ one, so the second is zeros (for the GRU, zeros but for b_h).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -15,9 +16,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from unrolled.cells.cell import Cell, is_symbols
-from unrolled.cells.elman import Elman, ElmanReLU, ElmanState
+from unrolled.cells.elman import IRNN, Elman, ElmanReLU, ElmanState
 from unrolled.cells.gru import GRU, GRUState
 from unrolled.cells.lstm import LSTM, LSTMState
+from unrolled.cells.lstm_variations import ProjectedLSTM
 from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
 from unrolled.states import State
 
@@ -25,8 +27,10 @@ from unrolled.states import State
 _OPERATOR: dict[type[Cell], Callable[..., Any]] = {
     Elman: torch.rnn_tanh,
     ElmanReLU: torch.rnn_relu,
+    IRNN: torch.rnn_relu,
     GRU: torch.gru,
     LSTM: torch.lstm,
+    ProjectedLSTM: torch.lstm,
 }
 
 
@@ -59,7 +63,10 @@ class Fused(Kernel):
         return list(dict.fromkeys(reasons))
 
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
-        return [_run_operator(one) for one in passes]
+        with warnings.catch_warnings():
+            # Torch says once that it falls back to its own code there, which is still faster than steps in Python.
+            warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN", UserWarning)
+            return [_run_operator(one) for one in passes]
 
 
 def _flat_weights(cell: Cell) -> list[Tensor]:
@@ -67,6 +74,8 @@ def _flat_weights(cell: Cell) -> list[Tensor]:
         case GRU():
             second = F.pad(cell.b_h, (2 * cell.hidden_size, 0))
             return [cell.U, cell.W, cell.b, second]
+        case ProjectedLSTM():
+            return [cell.U, cell.W, cell.b, torch.zeros_like(cell.b), cell.P]
         case Elman() | LSTM():
             return [cell.U, cell.W, cell.b, torch.zeros_like(cell.b)]
     raise TypeError(f"{type(cell).__name__} has no twin in torch.nn")

@@ -16,5 +16,6 @@ def elman(phi):
 ORACLES = {
     "elman": elman(np.tanh),
     "elman-relu": elman(lambda a: np.maximum(a, 0)),
+    "irnn": elman(lambda a: np.maximum(a, 0)),
     "elman-sigmoid": elman(sigmoid),
 }
