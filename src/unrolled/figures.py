@@ -109,7 +109,8 @@ class ColouredText(Figure):
     """A text in pieces, each with a number.
 
     tokens: put together they are the text. values: one each; NaN where there is none.
-    scale: (low, high), the numbers at the ends of the colours; what lies beyond takes the end's.
+    scale: (low, high), the numbers at the ends of the colours; what lies beyond takes the end's. A scale about zero, as
+        far below it as above, is drawn in two colours.
     value_label: quantity and unit of the numbers.
     """
 

@@ -17,6 +17,8 @@ from unrolled.workshop.renderings.palette import (
     SEQUENTIAL,
     TERMINAL_HIGHLIGHT,
     TERMINAL_LINES,
+    TERMINAL_TWO_HIGHLIGHTS,
+    TWO_HIGHLIGHTS,
     mix,
 )
 
@@ -61,7 +63,7 @@ def test_lines_are_told_apart(deficiency):
 def test_words_are_readable_on_every_ground():
     assert contrast(INK, PAPER) > 7
     assert contrast(MUTED, PAPER) > 4.5
-    for colours in (HIGHLIGHT, TERMINAL_HIGHLIGHT):
+    for colours in (HIGHLIGHT, TERMINAL_HIGHLIGHT, TWO_HIGHLIGHTS, TERMINAL_TWO_HIGHLIGHTS):
         assert min(contrast(INK, mix(colours, i / 50)) for i in range(51)) > 4.5
     assert min(contrast(colour, PAPER) for colour in LINES) > 2.7
 
@@ -72,3 +74,10 @@ def test_scales_run_one_way_in_lightness():
     half = [luminance(mix(DIVERGING, i / 40)) for i in range(41)]
     assert half[:21] == sorted(half[:21])
     assert half[20:] == sorted(half[20:], reverse=True)
+
+
+def test_two_highlights_are_palest_at_zero_and_as_strong_on_both_sides():
+    values = [luminance(mix(TWO_HIGHLIGHTS, i / 40)) for i in range(41)]
+    assert values[:21] == sorted(values[:21])
+    assert values[20:] == sorted(values[20:], reverse=True)
+    assert values[0] == pytest.approx(values[-1], abs=0.05)

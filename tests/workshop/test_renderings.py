@@ -18,7 +18,14 @@ from rich.text import Text
 
 from unrolled.figures import ColouredText, Curves, HeatMap, Points, Series, Table
 from unrolled.workshop.renderings.braille import Canvas
-from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL, TERMINAL_HIGHLIGHT, mix
+from unrolled.workshop.renderings.palette import (
+    DIVERGING,
+    SEQUENTIAL,
+    TERMINAL_HIGHLIGHT,
+    TERMINAL_TWO_HIGHLIGHTS,
+    TWO_HIGHLIGHTS,
+    mix,
+)
 from unrolled.workshop.renderings.session import session_svg
 from unrolled.workshop.renderings.svg import to_svg
 from unrolled.workshop.renderings.terminal import to_terminal
@@ -381,6 +388,15 @@ def test_words_are_coloured_by_their_numbers_and_the_text_stays_whole():
     console = Console(width=80, file=io.StringIO(), color_system=None)
     console.print(to_terminal(figure))
     assert [line.rstrip() for line in console.file.getvalue().split("\n")[1:3]] == ["calm surprised", "end"]
+
+
+def test_a_scale_about_zero_has_a_colour_for_each_side():
+    figure = ColouredText("t", ("low", "none", "high"), (-3.0, 0.2, 3.0), (-3.0, 3.0), "v")
+    styled = dict(_styled(figure))
+    assert styled["low"] == TERMINAL_TWO_HIGHLIGHTS[0] and styled["high"] == TERMINAL_TWO_HIGHLIGHTS[-1]
+    assert styled["none"] is None
+    fills = [e.attrib["fill"] for e in parse(to_svg(figure)).iter(f"{NS}rect")]
+    assert {TWO_HIGHLIGHTS[0], TWO_HIGHLIGHTS[-1]} <= set(fills)
 
 
 def test_lines_of_a_coloured_text_stay_on_the_card():

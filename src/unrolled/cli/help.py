@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from unrolled.recipes import registry
 from unrolled.workshop.actions import ACTIONS, Action
 
+#: What a command of two words means when only its first is given.
+SHORT = {"runs": "runs list", "data": "data list"}
+
 
 def top_help() -> str:
     """What Unrolled is, three commands to begin with, and all the others."""
@@ -31,9 +34,10 @@ def top_help() -> str:
 def group_help(first: str) -> str:
     """Help of the commands whose first of two words is `first`."""
     group = [action for action in ACTIONS if action.name.startswith(f"{first} ")]
+    alone = "; the first goes without its word" if first in SHORT else ""
     return "\n".join(
         [
-            f"unrolled {first}: one of these (each has its own --help; the first goes without its word).",
+            f"unrolled {first}: one of these (each has its own --help{alone}).",
             "",
             *_lines(group),
         ]

@@ -11,13 +11,12 @@ from typing import Any, NoReturn, get_type_hints
 
 import tyro
 
+from unrolled.cli.help import SHORT
 from unrolled.errors import OptionError, did_you_mean
 from unrolled.recipes import registry
 from unrolled.recipes.recipe import Options
 from unrolled.workshop.actions import ACTIONS, Action
 
-#: What a command of two words means when only its first is given.
-SHORT = {"runs": "runs list", "data": "data list"}
 #: What the parser says of an option that is empty, off or not set as it stands.
 _EMPTY_DEFAULT = re.compile(r"\(default: (''|None|False|)\)")
 _CONFIG = (tyro.conf.FlagCreatePairsOff,)
@@ -48,18 +47,25 @@ def split_command(words: Sequence[str]) -> tuple[Action | None, list[str]]:
         return by_name[" ".join(words[:2])], list(words[2:])
     if words[0] in by_name:
         return by_name[words[0]], list(words[1:])
-    if words[0] in SHORT:
-        if words[1:] in (["-h"], ["--help"]):
+    seconds = [name.split()[1] for name in by_name if name.startswith(f"{words[0]} ")]
+    if seconds:
+        if words[1:] in (["-h"], ["--help"]) or (len(words) == 1 and words[0] not in SHORT):
             return None, []
-        seconds = [name.split()[1] for name in by_name if name.startswith(f"{words[0]} ")]
-        if len(words) > 1 and not words[1].startswith("-"):
+        if words[0] not in SHORT or (len(words) > 1 and not words[1].startswith("-")):
             raise OptionError(
-                f"`unrolled {words[0]} {words[1]}`: expected {', '.join(seconds)}.{did_you_mean(words[1], seconds)} "
+                f"`unrolled {words[0]} {words[1]}`: expected {', '.join(seconds)}.{_swapped(words, seconds)} "
                 f"`unrolled {words[0]} --help` tells them apart"
             )
         return by_name[SHORT[words[0]]], list(words[1:])
     known = list(dict.fromkeys(name.split()[0] for name in by_name))
     raise OptionError(f"no command is called {words[0]!r}.{did_you_mean(words[0], known)} Known: {', '.join(known)}")
+
+
+def _swapped(words: Sequence[str], seconds: Sequence[str]) -> str:
+    """The nearest of the commands; or where it stands in the wrong place, what to write."""
+    if words[2:3] and words[2] in seconds:
+        return f" Did you mean `unrolled {words[0]} {words[2]} {words[1]}`?"
+    return did_you_mean(words[1], seconds)
 
 
 def parse(action: Action, words: list[str]) -> Any:

@@ -21,6 +21,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from unrolled.errors import CheckpointError, OptionError, RunError
+from unrolled.figures import Figure
 from unrolled.generation.settings import Sampling
 from unrolled.models.model import Model
 from unrolled.recipes import registry
@@ -146,6 +147,15 @@ class Run:
 
         writer = Writer(self, Sampling(temperature, top_k, top_p, min_p), stop=stop)
         return writer.write(prompt, length, seed)
+
+    def inspect(self, what: str, **options: Any) -> tuple[Figure, ...]:
+        """A look into the model: what `unrolled inspect WHAT` shows, as figures.
+
+        what: "ranking", "unit", "saliency", …; options: those of the command: text="…", unit=3.
+        """
+        from unrolled.workshop.inspect import figures_of, request_of
+
+        return figures_of(self, request_of(what, options))
 
     def save_pretrained(self, path: str | Path) -> Path:
         """The model alone, in folder `path`: config.json and model.safetensors, which `from_pretrained` opens."""

@@ -32,6 +32,9 @@ DIVERGING = ("#0b4f8a", "#79b0d8", "#f7f3e8", "#eda068", "#a83c06")
 HIGHLIGHT = ("#fdfcf9", "#fdecc0", "#fbc673", "#f28a4b")
 #: The same in a terminal, dark or light, whose own ground stands for the low end.
 TERMINAL_HIGHLIGHT = ("#e6d5a3", "#f2b95e", "#ec7434")
+#: Behind words, from below zero to above it; in a terminal its own ground stands for zero.
+TWO_HIGHLIGHTS = ("#74b3dd", "#c5dff0", "#fdfcf9", "#fbd38f", "#f28a4b")
+TERMINAL_TWO_HIGHLIGHTS = ("#4f9fd6", "#a3c9e4", "#d9d6cb", "#f2b95e", "#ec7434")
 
 
 def mix(colours: Sequence[str], share: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from unrolled.figures import HeatMap, Series
+from unrolled.figures import ColouredText, HeatMap, Series
 from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL
 
 #: Whatever a rendering asks for, more ticks than this are never made.
@@ -167,6 +167,12 @@ class ColourScale:
         if math.isinf(value):
             return 1.0 if value > 0 else 0.0
         return (value - self.low) / (self.high - self.low)
+
+
+def text_scale(figure: ColouredText, one: tuple[str, ...], two: tuple[str, ...]) -> ColourScale:
+    """In the colours of `one`; where the scale is about zero, in those of `two`, which have zero in the middle."""
+    low, high = figure.scale
+    return ColourScale(low, high, two if low == -high else one)
 
 
 def heat_scale(figure: HeatMap) -> ColourScale:

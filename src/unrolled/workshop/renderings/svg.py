@@ -10,9 +10,20 @@ from rich.cells import cell_len
 
 from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Table
 from unrolled.workshop.renderings.drawing import EDGE, MONO_CELL, TOP, WIDTH, Drawing, sans_width, titled
-from unrolled.workshop.renderings.palette import ABSENT, FRAME, HAIRLINE, HIGHLIGHT, INK, LINES, MUTED, PAPER, mix
+from unrolled.workshop.renderings.palette import (
+    ABSENT,
+    FRAME,
+    HAIRLINE,
+    HIGHLIGHT,
+    INK,
+    LINES,
+    MUTED,
+    PAPER,
+    TWO_HIGHLIGHTS,
+    mix,
+)
 from unrolled.workshop.renderings.plots import draw_curves, draw_points
-from unrolled.workshop.renderings.scales import ColourScale, cut, heat_scale
+from unrolled.workshop.renderings.scales import ColourScale, cut, heat_scale, text_scale
 from unrolled.workshop.renderings.words import cell, number, short_number, shorten, visible
 
 
@@ -109,7 +120,7 @@ def _legend(drawing: Drawing, x: float, y: float, label: str, scale: ColourScale
 
 def _coloured_text(figure: ColouredText) -> str:
     drawing = titled(figure.title)
-    scale = ColourScale(*figure.scale, HIGHLIGHT)
+    scale = text_scale(figure, HIGHLIGHT, TWO_HIGHLIGHTS)
     size, leading = 15.0, 27.0
     em = size * MONO_CELL
     per_line = int((WIDTH - 2 * EDGE) / em)

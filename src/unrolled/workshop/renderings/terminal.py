@@ -16,8 +16,8 @@ from rich.text import Text
 
 from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Series, Table
 from unrolled.workshop.renderings.braille import Canvas
-from unrolled.workshop.renderings.palette import INK, TERMINAL_HIGHLIGHT, TERMINAL_LINES, mix
-from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, cut, heat_scale, square_axes
+from unrolled.workshop.renderings.palette import INK, TERMINAL_HIGHLIGHT, TERMINAL_LINES, TERMINAL_TWO_HIGHLIGHTS, mix
+from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, cut, heat_scale, square_axes, text_scale
 from unrolled.workshop.renderings.words import cell, short_number, shorten, visible
 
 TITLE = "bold"
@@ -216,12 +216,14 @@ def _legend(label: str, scale: ColourScale) -> Text:
 
 
 def _coloured_text(figure: ColouredText) -> RenderableType:
-    scale = ColourScale(*figure.scale, TERMINAL_HIGHLIGHT)
+    scale = text_scale(figure, TERMINAL_HIGHLIGHT, TERMINAL_TWO_HIGHLIGHTS)
+    # What stands out in nothing keeps the terminal's own colours.
+    plain = 0.5 if scale.low == -scale.high else 0.0
     text = Text()
     for token, value in zip(figure.tokens, figure.values, strict=True):
         share = scale.share(value)
-        # What did not surprise keeps the terminal's own colours.
-        style = "" if math.isnan(share) or share < FAINT else f"{INK} on {mix(scale.colours, share)}"
+        faint = math.isnan(share) or abs(share - plain) < FAINT * (1 - plain)
+        style = "" if faint else f"{INK} on {mix(scale.colours, share)}"
         parts = token.split("\n")
         for i, part in enumerate(parts):
             ends_line = i < len(parts) - 1
