@@ -14,23 +14,25 @@ from unrolled.states import State, differentiable
 class LearntInitialState(nn.Module):
     """The start of one cell: a parameter for each leaf of its state that has gradients, equal in all rows and places.
 
-    It begins as the cell's own initial state. Counters and pointers, and leaves that do not begin with finite numbers,
-    stay what the cell says. A complex leaf is kept as real numbers, (real, imaginary) on the last axis. Raises
-    OptionError for a cell without a leaf that can be learnt.
+    It begins as the cell's own initial state. Counters and pointers, leaves that do not begin with finite numbers, and
+    those that the cell itself learns stay what the cell says. A complex leaf is kept as real numbers, (real, imaginary)
+    on the last axis. Raises OptionError for a cell that leaves nothing to be learnt.
     """
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
         device = next((parameter.device for parameter in cell.parameters()), None)
-        start = state_like(cell, torch.empty(0, 1, 1, device=device))
+        with torch.enable_grad():
+            start = state_like(cell, torch.empty(0, 1, 1, device=device))
         self.leaves = nn.ParameterDict()
         for name, leaf in states.leaves(start):
-            if differentiable(leaf) and bool(leaf.isfinite().all()):
-                row = leaf[0].detach().clone()
+            if differentiable(leaf) and not leaf.requires_grad and bool(leaf.isfinite().all()):
+                row = leaf[0].clone()
                 self.leaves[_key(name)] = nn.Parameter(torch.view_as_real(row) if row.is_complex() else row)
         if not len(self.leaves):
             raise OptionError(
-                f"{type(cell).__name__} has no leaf in its state that could be learnt: nothing to start from"
+                f"{type(cell).__name__} leaves nothing of its initial state {states.names(start)} to be learnt: "
+                "counters are none, and what a cell learns by itself is learnt already"
             )
 
     def forward(self, start: State) -> State:
