@@ -94,8 +94,8 @@ def apart(left: np.ndarray, right: np.ndarray) -> float:
     """The greatest difference, relative to the greatest number where that is above 1; infinite for another shape."""
     if left.shape != right.shape:
         return float("inf")
-    # NaN and overflow are as far away as can be.
-    difference = np.nan_to_num(np.abs(left - right).max(initial=0), nan=np.inf)
+    # NaN and overflow are as far away as can be. Truth values have no difference: times 1 they do.
+    difference = np.nan_to_num(np.abs(left - 1 * right).max(initial=0), nan=np.inf)
     return float(difference / max(1.0, np.abs(right).max(initial=0)))
 
 

@@ -12,14 +12,14 @@ from unrolled.cells.cell import LinearRecurrentCell, Step
 from unrolled.cells.elman import Elman, ElmanState
 from unrolled.cells.lstm import LSTM, LSTMState
 from unrolled.contracts.cell import CLAUSES, check_cell
-from unrolled.contracts.subject import Subject
+from unrolled.contracts.subject import usual
 from unrolled.errors import ContractError
 
 
 @pytest.mark.parametrize("clause", CLAUSES, ids=lambda clause: clause.__name__)
 @pytest.mark.parametrize("name", registry.built_in())
 def test_every_cell_keeps_every_clause(name, clause):
-    clause(Subject(registry.find(name)))
+    clause(usual(registry.find(name)))
 
 
 class BatchSecond(Elman):

@@ -11,7 +11,7 @@ from unrolled import states
 from unrolled.cells import registry
 from unrolled.cells.cell import LinearRecurrentCell
 from unrolled.contracts.kernel import check_kernel
-from unrolled.contracts.subject import Subject
+from unrolled.contracts.subject import usual
 from unrolled.errors import ContractError
 from unrolled.kernels import choose
 from unrolled.kernels.kernel import Kernel, Trace, past_length
@@ -19,7 +19,7 @@ from unrolled.kernels.reference import Reference
 
 # Seeds for which no unit of a cell with kinks (ReLU, modReLU) crosses one in bfloat16.
 SEEDS = {"irnn": 4, "householder-rnn": 4}
-SUBJECTS = {name: Subject(cell, seed=SEEDS.get(name, 2)) for name, cell in registry.built_in().items()}
+SUBJECTS = {name: usual(cell, SEEDS.get(name, 2)) for name, cell in registry.built_in().items()}
 
 
 @pytest.mark.parametrize("name", SUBJECTS)

@@ -53,6 +53,8 @@ class Cell(nn.Module, ABC):
     #: Leaves of the state that mean something only together (sums and the scale that they share): zoneout, which keeps
     #: units one by one, leaves them alone.
     JOINT: ClassVar[tuple[str, ...]] = ()
+    #: Axes of places that x must have between batch and features: 2 (rows, columns) for a cell over a grid, else 0.
+    PLACES: ClassVar[int] = 0
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
@@ -186,6 +188,16 @@ def state_like(cell: Cell, x: Tensor) -> State:
     dtype = torch.get_default_dtype() if is_symbols(weight) else weight.dtype.to_real()
     shape = x.shape[1:] if is_symbols(x) else x.shape[1:-1]
     return cell.initial_state(shape, x.device, dtype)
+
+
+def needs_beside(cell: Cell) -> list[str]:
+    """What a cell must have that a sequence of vectors or symbols is not, in words; most need nothing."""
+    needs = []
+    if cell.condition_size:
+        needs.append(f"a condition, a vector of {cell.condition_size} beside the sequence")
+    if cell.PLACES:
+        needs.append("a sequence of pictures")
+    return needs
 
 
 def count_parameters(module: nn.Module) -> int:

@@ -86,6 +86,11 @@ class Subject:
         return states.map_state(draw, state)
 
 
+def usual(cell: type[Cell], seed: int = 1) -> Subject:
+    """A class of cells at the usual sizes; over a grid at smaller ones, on 3 by 2 places."""
+    return Subject(cell, (3, 2), 2, 2, seed) if cell.PLACES else Subject(cell, seed=seed)
+
+
 def run(one: Pass, record: tuple = ()) -> Trace:
     """The pass, by the reference."""
     return Reference().run([one], record)[0]

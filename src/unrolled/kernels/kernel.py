@@ -61,6 +61,8 @@ class Pass:
                 raise ShapeError(f"whole-number input must be (T, B) symbols below {F}; {tuple(self.x.shape)} came")
         elif self.x.dim() < 3 or self.x.shape[-1] != F:
             raise ShapeError(f"{name} wants x as (T, B, {F}), time first; {tuple(self.x.shape)} came")
+        if self.cell.PLACES and self.x.dim() != 3 + self.cell.PLACES:
+            raise ShapeError(f"{name} wants x as (T, B, rows, columns, {F}); {tuple(self.x.shape)} came")
         T, B = self.x.shape[:2]
         if T == 0:
             raise ShapeError("x has no time steps (T = 0); a sequence has one at least")

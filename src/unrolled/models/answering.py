@@ -17,7 +17,7 @@ from unrolled.kernels import choose
 from unrolled.kernels.kernel import past_length
 from unrolled.layers.dropout import Dropout
 from unrolled.layers.recurrent import Recorded, Recurrent
-from unrolled.models.model import Loss, Model
+from unrolled.models.model import Loss, Model, check_needs
 from unrolled.states import State
 
 
@@ -52,6 +52,7 @@ class AnsweringModel(Model):
         self.recurrent = Recurrent(
             cell, embedding_size or input_size, sizes, two_directions=two_directions, dropout=dropout, kernel=kernel
         )
+        check_needs(self.recurrent)
         self.dropout = Dropout(dropout, through_time=True)
         self.output = nn.Linear(self.recurrent.output_size, output_size)
         nn.init.zeros_(self.output.bias)

@@ -21,7 +21,7 @@ from unrolled.layers.dropout import Dropout
 from unrolled.layers.recurrent import Recurrent
 from unrolled.layers.stack import Connections
 from unrolled.layers.zoneout import Rates
-from unrolled.models.model import Advance, Loss, SteppedModel
+from unrolled.models.model import Advance, Loss, SteppedModel, check_needs
 from unrolled.states import State
 
 
@@ -81,6 +81,7 @@ class LanguageModel(SteppedModel):
             learnt_initial_state=learnt_initial_state,
             recompute=recompute,
         )
+        check_needs(self.recurrent)
         self.embedding_dropout = Dropout(embedding_dropout, through_time=True)
         self.dropout = Dropout(dropout, through_time=True)
         self.softmax = nn.Linear(self.recurrent.output_size, vocabulary_size)

@@ -9,6 +9,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from unrolled.batch import Batch
+from unrolled.cells.cell import needs_beside
+from unrolled.errors import OptionError
+from unrolled.layers.recurrent import Recurrent
 from unrolled.states import State
 
 #: One step of a closed loop: symbols (B,), state → logits (B, V), state.
@@ -58,3 +61,13 @@ class SteppedModel(Model):
     def advance(self, token: Tensor, state: State) -> tuple[Tensor, State]:
         """One step without a stepper at hand: token (B,) → logits (B, V), state."""
         return self.stepper()(token, state)
+
+
+def check_needs(recurrent: Recurrent) -> None:
+    """OptionError where a cell needs what a model that reads sequences alone cannot give: a condition, or pictures."""
+    cell = recurrent.cells()[0][0]
+    if needs := needs_beside(cell):
+        raise OptionError(
+            f"cell {(cell.NAME or type(cell).__name__)!r} needs {' and '.join(needs)}, which this model has not; "
+            "take another cell (`unrolled doctor` lists them)"
+        )

@@ -42,8 +42,9 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     rows = []
     for name, cell in registry.built_in().items():
         tried = cell(4, 4)
-        x = torch.zeros(2, 1, 4)
-        refusals = choose.explain([Pass(tried, x, state_like(tried, x))])
+        x = torch.zeros(2, 1, *[1] * cell.PLACES, 4)
+        condition = torch.zeros(1, tried.condition_size) if tried.condition_size else None
+        refusals = choose.explain([Pass(tried, x, state_like(tried, x), condition=condition)])
         runs = next(kernel for kernel, reasons in refusals.items() if not reasons)
         why = "; ".join(f"{kernel}: {', '.join(reasons)}" for kernel, reasons in refusals.items() if reasons)
         rows.append((name, runs, why or "—"))
