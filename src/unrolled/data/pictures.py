@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import zipfile
 import zlib
 from pathlib import Path
@@ -51,7 +52,7 @@ def load_digits(file: Path, side: int, permuted: bool) -> DigitParts:
     try:
         content = file.read_bytes()
         # No pickle is loaded: an array of objects is refused.
-        with np.load(file, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             if missing := [key for key in KEYS if key not in archive.files]:
                 raise DataError(f"{file}: no array {', '.join(missing)} in it; expected {', '.join(KEYS)}, as in mnist")
             arrays = {key: archive[key] for key in KEYS}
