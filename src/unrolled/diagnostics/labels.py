@@ -76,7 +76,7 @@ def in_capitals(text: str) -> np.ndarray:
 
 def at_line_end(text: str) -> np.ndarray:
     """The next character ends the line: a unit that knows it foresees it."""
-    return np.array([character == "\n" for character in text[1:]] + [False], bool)
+    return np.array([text[i : i + 1] == "\n" for i in range(1, len(text) + 1)], bool)
 
 
 def in_first_word(text: str) -> np.ndarray:
