@@ -13,8 +13,9 @@ from unrolled.cells.gru import GRU, ResetBeforeGRU
 from unrolled.cells.leaky import GatedLeaky
 from unrolled.cells.lstm import LSTM
 from unrolled.cells.min_recurrences import MinGRU
-from unrolled.errors import OptionError, ShapeError
+from unrolled.errors import KernelError, OptionError, ShapeError
 from unrolled.kernels import choose
+from unrolled.kernels.kernel import Pass
 from unrolled.layers import weight_drop
 from unrolled.layers.dropout import draw_state_mask
 from unrolled.layers.recurrent import Recurrent
@@ -79,7 +80,12 @@ def test_every_layer_and_direction_draws_its_own():
         assert all(not torch.equal(one, other) for n, one in enumerate(several) for other in several[:n])
 
 
-@pytest.mark.parametrize("kernel", ["fused", "reference"])
+def serves_lstm(kernel) -> bool:
+    cell, batch = LSTM(F, H), torch.randn(T, B, F)
+    return not kernel.refuses([Pass(cell, batch, cell.initial_state((B,), batch.device, batch.dtype))])
+
+
+@pytest.mark.parametrize("kernel", [kernel.NAME for kernel in choose.KERNELS if serves_lstm(kernel)])
 @pytest.mark.parametrize("two_directions", [False, True])
 def test_weight_drop_is_the_same_stack_with_other_weights(kernel, two_directions):
     stack = Recurrent(LSTM, F, [H, H], two_directions, kernel=kernel, weight_drop=0.5).double()
@@ -119,24 +125,12 @@ def test_the_cell_has_its_own_weights_again_whatever_happened():
 
 
 def test_the_fused_kernel_goes_on_serving_weight_drop_and_refuses_the_others():
-    for options, served in (
-        ({"weight_drop": 0.5}, True),
-        ({"recurrent_dropout": 0.5}, False),
-        ({"zoneout": 0.5}, False),
-    ):
-        stack = Recurrent(LSTM, F, [H], **options)
-        seen = []
-        plain = choose.choose
-
-        def watched(*arguments, plain=plain, seen=seen):
-            kernel = plain(*arguments)
-            seen.append(kernel.NAME)
-            return kernel
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(choose, "choose", watched)
-            stack(torch.randn(T, B, F))
-        assert seen == ["fused" if served else "reference"]
+    batch = torch.randn(T, B, F)
+    assert Recurrent(LSTM, F, [H], weight_drop=0.5, kernel="fused")(batch)[0].shape == (T, B, H)
+    for option, reason in (("recurrent_dropout", "no mask on the recurrent product"), ("zoneout", "no zoneout")):
+        stack = Recurrent(LSTM, F, [H], kernel="fused", **{option: 0.5})
+        with pytest.raises(KernelError, match=reason):
+            stack(batch)
 
 
 def test_what_cannot_be_dropped_is_refused_in_words():
