@@ -9,7 +9,7 @@ from odd_cells import Counting
 
 from unrolled import states
 from unrolled.cells import registry
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, needs_beside
 from unrolled.cells.elman import Elman
 from unrolled.cells.gru import GRU
 from unrolled.cells.lru import LRU
@@ -32,7 +32,7 @@ def able(cell: Cell) -> list[str]:
     return [name for name, leaf in states.leaves(start) if states.differentiable(leaf) and name not in cell.JOINT]
 
 
-ZONED_OUT = [name for name, cell in registry.built_in().items() if not cell(2, 2).condition_size and able(cell(2, 2))]
+ZONED_OUT = [name for name, cell in registry.built_in().items() if not needs_beside(cell(2, 2)) and able(cell(2, 2))]
 
 
 def sigmoid(v):

@@ -88,7 +88,7 @@ class Subject:
 
 def usual(cell: type[Cell], seed: int = 1) -> Subject:
     """A class of cells at the usual sizes; over a grid at smaller ones, on 3 by 2 places."""
-    return Subject(cell, (3, 2), 2, 2, seed) if cell.PLACES else Subject(cell, seed=seed)
+    return Subject(cell, (3, 2), 2, 1, seed) if cell.PLACES else Subject(cell, seed=seed)
 
 
 def run(one: Pass, record: tuple = ()) -> Trace:
