@@ -241,7 +241,8 @@ def test_what_cannot_be_scaled_is_said():
 def test_every_cell_of_the_package_can_be_compared_and_nothing_else_is_disturbed():
     torch.manual_seed(5)
     random = torch.get_rng_state()
-    flows = compare_cells(registry.built_in(), input_size=3, hidden_size=4, steps=4, rows=2)
+    cells = {name: cell for name, cell in registry.built_in().items() if not cell.PLACES}
+    flows = compare_cells(cells, input_size=3, hidden_size=4, steps=4, rows=2)
     assert torch.equal(torch.get_rng_state(), random)
     for name, found in flows.items():
         assert found.norms.shape == (5, 2), name
