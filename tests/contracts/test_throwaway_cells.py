@@ -23,6 +23,7 @@ from unrolled.errors import KernelError, ShapeError
 from unrolled.kernels import choose
 from unrolled.kernels.kernel import Pass
 from unrolled.kernels.reference import Reference
+from unrolled.kernels.scan import Scan
 from unrolled.layers.recurrent import Recurrent
 
 
@@ -353,6 +354,12 @@ def test_the_reference_serves_it_masks_and_all(name):
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
+def test_the_scan_serves_the_diagonal_ones(name):
+    served = check_kernel(Scan(chunk=2), [SUBJECTS[name]])
+    assert (served > 0) == (name == "complex diagonal")
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
 def test_a_stack_of_two_layers_trains(name):
     subject = SUBJECTS[name]
     one = subject.sequence(subject.cell(torch.float32))
@@ -367,7 +374,7 @@ def test_a_stack_of_two_layers_trains(name):
 def test_torchs_own_kernel_refuses_it(name):
     subject = SUBJECTS[name]
     one = subject.sequence(subject.cell())
-    assert choose.choose([one]).NAME == "reference"
+    assert (choose.choose([one]).NAME == "scan") == (name == "complex diagonal")
     with pytest.raises(KernelError, match="has no twin"):
         choose.choose([one], name="fused")
 

@@ -8,6 +8,8 @@ import torch
 from unrolled.cells.cell import state_like
 from unrolled.cells.elman import ElmanSigmoid
 from unrolled.cells.gru import GRU
+from unrolled.cells.lru import LRU
+from unrolled.cells.xlstm import MLSTM
 from unrolled.errors import KernelError, OptionError
 from unrolled.kernels import choose
 from unrolled.kernels.fused import Fused
@@ -26,6 +28,9 @@ def test_the_fastest_that_does_not_refuse_is_taken():
     assert choose.choose([a_pass(ElmanSigmoid(2, 3))]).NAME == "reference"
     assert choose.choose([a_pass(GRU(2, 3)), a_pass(ElmanSigmoid(2, 3))]).NAME == "reference"
     assert choose.choose([a_pass(GRU(2, 3))], name="reference").NAME == "reference"
+    assert choose.choose([a_pass(LRU(2, 3))]).NAME == "scan"
+    assert choose.choose([a_pass(MLSTM(2, 4))]).NAME == "chunked"
+    assert choose.choose([a_pass(MLSTM(2, 4))], record=("states",)).NAME == "reference"
 
 
 def test_a_subclass_of_a_cell_with_a_twin_has_none():
@@ -57,7 +62,7 @@ def test_a_kernel_asked_for_by_name_never_gives_way(cell, record, words):
 
 
 def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
-    with pytest.raises(OptionError, match=r"no kernel is called 'fuzed'.*'fused'.*Known: auto, fused, reference"):
+    with pytest.raises(OptionError, match=r"called 'fuzed'.*'fused'.*Known: auto, fused, scan, chunked, reference"):
         choose.named("fuzed")
     with pytest.raises(OptionError, match="fuzed"):
         Recurrent(GRU, 2, [3], kernel="fuzed")
@@ -65,7 +70,7 @@ def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
 
 def test_the_explanation_names_every_kernel_in_the_order_of_trial():
     explained = choose.explain([a_pass(ElmanSigmoid(2, 3))])
-    assert list(explained) == ["fused", "reference"]
+    assert list(explained) == ["fused", "scan", "chunked", "reference"]
     assert explained["reference"] == []
     assert len(explained["fused"]) == 1
 

@@ -13,9 +13,9 @@
 
 The paper has two forms: the plain one, where the candidate is U_c x_t + b_c itself, and the one for log-space, with g.
 This is the second, with which the paper trained; g is the layer's only nonlinearity beside its gates. The logarithms
-themselves only served the paper's scan and are not needed here: h_t is a convex mixture of what came before, so the scan
-of this package is safe in plain numbers, and the state before the first step is 0 (a scan in logarithms has to start
-from a positive one).
+themselves only served the paper's scan and are not needed here: h_t is a convex mixture of what came before, so the
+scan of this package is safe in plain numbers, and the state before the first step is 0 (a scan in logarithms has to
+start from a positive one).
 
 All that stands here is the recurrence with its input projections. The convolution, MLP and norm that the paper puts
 around it in its language models are blocks of their own.

@@ -126,9 +126,8 @@ class SRU(DiagonalCell):
     def readout(self, h: Tensor, u: SRUInput) -> Tensor:
         return u.reset * torch.tanh(h) + (1 - u.reset) * u.carried
 
-    def step(self, u_t: SRUInput, state: Tensor, weights: Tensor) -> Step:
-        gates = {"candidate": u_t.candidate, "forget": u_t.forget, "reset": u_t.reset}
-        return super().step(u_t, state, weights)._replace(gates=gates)
+    def gates(self, u: SRUInput) -> dict[str, Tensor]:
+        return {"candidate": u.candidate, "forget": u.forget, "reset": u.reset}
 
 
 class IndRNNWeights(NamedTuple):

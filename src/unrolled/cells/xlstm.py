@@ -76,6 +76,7 @@ class SLSTM(LinearRecurrentCell):
 
     NAME = "slstm"
     GATES = ("input", "forget", "candidate", "output")
+    JOINT = ("cell", "normaliser", "stabiliser")
 
     def __init__(self, input_size: int, hidden_size: int, heads: int | None = None) -> None:
         super().__init__(input_size, hidden_size)
@@ -151,6 +152,7 @@ class MLSTM(Cell):
 
     NAME = "mlstm"
     GATES = ("query", "key", "value", "output", "input", "forget")
+    JOINT = ("memory", "normaliser", "stabiliser")
 
     def __init__(self, input_size: int, hidden_size: int, heads: int | None = None) -> None:
         super().__init__(input_size, hidden_size)

@@ -6,12 +6,14 @@ from collections.abc import Collection, Sequence
 
 from unrolled.cells.cell import Cell
 from unrolled.errors import KernelError, OptionError, did_you_mean
+from unrolled.kernels.chunked import Chunked
 from unrolled.kernels.fused import Fused
 from unrolled.kernels.kernel import Kernel, Pass, Record, Stepper
 from unrolled.kernels.reference import Reference, ReferenceStepper
+from unrolled.kernels.scan import Scan
 
 #: Fastest first.
-KERNELS: tuple[Kernel, ...] = (Fused(), Reference())
+KERNELS: tuple[Kernel, ...] = (Fused(), Scan(), Chunked(), Reference())
 AUTO = "auto"
 
 
