@@ -173,3 +173,9 @@ def test_a_layer_of_two_directions_has_forward_first_and_its_weights_where_they_
         assert farthest(expected._replace(outputs=half.numpy(), state=leaves), expected)[1] < SAME
         for swapped in (theirs(one, DIRECTIONS[1 - place]), theirs((other, it)[place], direction)):
             assert farthest(swapped, expected)[1] > SEEN
+
+
+@pytest.mark.parametrize("name", all_oracles())
+def test_a_cell_of_two_gates_or_more_has_something_to_exchange(name):
+    it = trial(name)
+    assert len(it.cell.GATES) < 2 or any(True for kind in (block_changes, parameter_changes) for _ in kind(it))
