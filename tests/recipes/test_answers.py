@@ -99,6 +99,17 @@ def test_the_figures_of_is_it_raining_by_hand() -> None:
     }
 
 
+def test_a_chrono_start_is_given_to_every_layer_and_refused_where_no_gate_keeps() -> None:
+    options = adding.AddingOptions(cell="lstm", start="chrono", length=50, sizes=(100, 100))
+    for layer in adding.model(options, {}).recurrent.cells():
+        forget = layer[0].b.view(4, 100)[1]
+        assert forget.min() >= 0 and math.log(40) < forget.max() <= math.log(49)
+    plain = adding.model(adding.AddingOptions(cell="lstm"), {}).recurrent.cells()[0][0]
+    assert (plain.b.view(4, 64)[1] == 1).all()
+    with pytest.raises(OptionError, match="a chrono start needs a cell with a gate that keeps, and elman is none"):
+        adding.model(adding.AddingOptions(cell="elman", start="chrono"), {})
+
+
 def test_measuring_leaves_the_model_as_it_was_and_takes_its_type() -> None:
     model = SequenceRegressor(Elman, 2, [3], 1, dropout=0.5).double()
     batch = Batch({"inputs": torch.rand(4, 2, 2), "targets": torch.rand(1, 2, 1)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.recipes import answers
 from unrolled.recipes.recipe import Data, Recipe, require
@@ -22,10 +22,16 @@ TESTED = 2000
 
 @dataclass(frozen=True)
 class AddingOptions(answers.AnswerOptions):
-    """Options of adding."""
+    """Options of adding. How the defaults were found is in docs/long-memory.md."""
 
+    cell: str = "gru"
     length: int = 200
     """T, the steps of a sequence."""
+    start: Literal["plain", "chrono"] = "plain"
+    """chrono: gates keep over 2 to T steps from the start on (Tallec & Ollivier 2018), for LSTM and GRU."""
+    sizes: tuple[int, ...] = (64,)
+    batch_size: int = 32
+    rate: float = 1e-2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,11 +58,17 @@ def data(options: AddingOptions, folder: Path, assets: Mapping[str, Any] | None)
 
 def model(options: AddingOptions, assets: Mapping[str, Any]) -> SequenceRegressor:
     from unrolled.cells import registry
+    from unrolled.cells.time_scales import spread_time_scales_
     from unrolled.models.sequence_regressor import SequenceRegressor
 
-    return SequenceRegressor(
+    made = SequenceRegressor(
         registry.find(options.cell), 2, options.sizes, 1, dropout=options.dropout, kernel=options.kernel
     )
+    if options.start == "chrono":
+        for layer in made.recurrent.cells():
+            for cell in layer:
+                spread_time_scales_(cell, options.length)
+    return made
 
 
 def metric(model: SequenceRegressor, part: list[Batch]) -> dict[str, float]:
