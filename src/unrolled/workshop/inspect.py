@@ -12,6 +12,7 @@ from unrolled.errors import DataError, OptionError, did_you_mean
 from unrolled.figures import Figure
 from unrolled.workshop import folder as folders
 from unrolled.workshop.actions import ACTIONS
+from unrolled.workshop.inspect_training import OF_RUN
 from unrolled.workshop.looking import Reader, TextLook, at_least_one, show
 from unrolled.workshop.messages import Message
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from unrolled.models.language_model import LanguageModel
     from unrolled.workshop.run import Run
 
+#: Fields that name a run, or where figures go: a run that is open has no need of them.
+NOT_OF_A_LOOK = {"run", "runs", "cell", "svg", "json", "npy", "hidden", "beside", "singular_value"}
 #: Characters over which the unit that was found is shown.
 SHOWN = 600
 Figures = tuple[Figure, ...]
@@ -108,6 +111,16 @@ class HalfLifeRequest(TextLook):
         at_least_one(self, "rows")
 
 
+@dataclass(frozen=True)
+class SaturationRequest(TextLook):
+    """Show how much of the time each gate of a layer is shut or open."""
+
+    length: int = 2048
+    """Characters of the text to read, at most."""
+    layer: int = 1
+    """Which layer, from 1."""
+
+
 def inspect(request: TextLook) -> Iterator[Message]:
     """The figures that the request asks for, one after the other, and a line for each file that was written."""
     from unrolled.workshop.run import Run
@@ -118,10 +131,11 @@ def inspect(request: TextLook) -> Iterator[Message]:
 
 def request_of(what: str, options: Mapping[str, Any]) -> TextLook:
     """The request of `inspect WHAT` with these options. OptionError where there is no such figure or option."""
-    requests = {action.name.split()[1]: action.request for action in ACTIONS if action.name.startswith("inspect ")}
+    named = {action.name.split()[1]: action.request for action in ACTIONS if action.name.startswith("inspect ")}
+    requests = {name: request for name, request in named.items() if issubclass(request, TextLook)}
     if what not in requests:
         raise OptionError(f"inspect {what}: expected {', '.join(requests)}.{did_you_mean(what, requests)}")
-    known = [field.name for field in fields(requests[what]) if field.name not in {"run", "runs", "cell"}]
+    known = [field.name for field in fields(requests[what]) if field.name not in NOT_OF_A_LOOK]
     if odd := [name for name in options if name not in known]:
         raise OptionError(f"inspect {what} has no {odd[0]}: expected {', '.join(known)}")
     return requests[what](**options)
@@ -129,7 +143,7 @@ def request_of(what: str, options: Mapping[str, Any]) -> TextLook:
 
 def figures_of(run: Run, request: TextLook) -> Figures:
     """What the request asks for, of a run that is open."""
-    return _FIGURES[type(request)](Reader(run), request)
+    return {**_FIGURES, **OF_RUN}[type(request)](Reader(run), request)
 
 
 def _units(reader: Reader, request: UnitsRequest) -> Figures:
@@ -230,6 +244,16 @@ def _half_life(reader: Reader, request: HalfLifeRequest) -> Figures:
     return half_life.half_life_curves(lives), half_life.half_life_table(lives, gates, request.rows)
 
 
+def _saturation(reader: Reader, request: SaturationRequest) -> Figures:
+    from unrolled.diagnostics import gates, units
+
+    read = reader.read(reader.text(request.text, request.length))
+    layers = units.activity(reader.model, read.symbols)
+    units.find_signal(layers, request.layer)
+    signals = layers[request.layer - 1]
+    return gates.saturation_points(signals), gates.saturation_table(signals)
+
+
 _FIGURES: dict[type, Callable[[Reader, Any], Figures]] = {
     UnitsRequest: _units,
     UnitRequest: _unit,
@@ -238,4 +262,5 @@ _FIGURES: dict[type, Callable[[Reader, Any], Figures]] = {
     AlternativesRequest: _alternatives,
     SurpriseRequest: _surprise,
     HalfLifeRequest: _half_life,
+    SaturationRequest: _saturation,
 }
