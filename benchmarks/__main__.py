@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from benchmarks import suite as suites
-from benchmarks.table import table
 from unrolled.errors import UnrolledError
 from unrolled.training import durable
+from unrolled.workshop.page import page
 from unrolled.workshop.results import Figure, Result, write_result
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
@@ -43,7 +43,7 @@ def run(suite: suites.Suite, folder: Path) -> int:
         figures.append(figure)
     result = Result("suite", suite.name, f"python -m benchmarks {suite.name}", tuple(figures))
     write_result(folder / f"{suite.name}.toml", result)
-    durable.write(folder / f"{suite.name}.md", table(result, suite.summary).encode())
+    durable.write(folder / f"{suite.name}.md", page(result, suite.summary).encode())
     missed = [figure.name for figure in figures if figure.met is False]
     if missed:
         print(f"benchmarks: goals that are not met: {', '.join(missed)}", file=sys.stderr)

@@ -12,8 +12,8 @@ from benchmarks import __main__ as runner
 from benchmarks import command as commands
 from benchmarks import suite as suites
 from benchmarks.suites import large_text, start
-from benchmarks.table import table
 from unrolled.errors import OptionError, UserError
+from unrolled.workshop.page import page
 from unrolled.workshop.results import Figure, Result, read_result
 
 QUICK = Figure("quick", "s", (0.1, 0.4, 0.2, 0.1), "< 0.3")
@@ -38,7 +38,7 @@ def test_a_suite_leaves_its_result_and_a_table(tmp_path: Path, capsys: pytest.Ca
     result = read_result(tmp_path / "quick-one.toml")
     assert (result.kind, result.name, result.figures) == ("suite", "quick-one", (QUICK,))
     assert result.command == "python -m benchmarks quick-one"
-    assert (tmp_path / "quick-one.md").read_text() == table(result, "What it is.")
+    assert (tmp_path / "quick-one.md").read_text() == page(result, "What it is.")
     assert capsys.readouterr().out == "quick: median 0.15 s (0.1 to 0.4); goal < 0.3: met\n"
 
 
@@ -50,7 +50,7 @@ def test_a_missed_goal_is_kept_and_told(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_table_has_a_row_for_each_figure() -> None:
     result = Result("suite", "start", "python -m benchmarks start", (QUICK, SLOW), commit="abc", date="d", machine="m")
-    lines = table(result, "What it is.").splitlines()
+    lines = page(result, "What it is.").splitlines()
     assert lines[6:8] == [
         "| quick | s | 0.15 | 0.1 | 0.4 | 0.2 | 0.1225 | 4 | < 0.3 | yes |",
         "| slow | s | 0.5 | 0.5 | 0.5 | 0.5 | 0 | 1 | < 0.3 | no |",

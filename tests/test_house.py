@@ -33,6 +33,7 @@ GROUND = FLOORS[0]
 DOORS = {"__init__", "__main__"}
 #: Rooms that may not have torch in sys.modules once imported: the command must answer before torch has loaded.
 WITHOUT_TORCH = ("unrolled", "unrolled.cli.main", "unrolled.cli.parse", "unrolled.recipes.registry", "unrolled.figures")
+WITHOUT_TORCH += ("unrolled.studies.registry", "unrolled.workshop.study")
 WITHOUT_TORCH += ("unrolled.training.settings", "unrolled.training.events", "unrolled.workshop.actions")
 
 LONGEST = 310  # "about 300 lines"

@@ -13,10 +13,10 @@ from typing import Any
 from unrolled.cli.main import STOPPED
 from unrolled.training.events import Interrupted
 from unrolled.workshop.actions import Action
-from unrolled.workshop.messages import Began, Evaluated, Next, Note, Piece, Shown, TextEnd
+from unrolled.workshop.messages import Began, Evaluated, Next, Note, Piece, Shown, StudyStopped, TextEnd
 
 #: Actions whose progress is JSON lines when it goes into a pipe; what the others say is text either way.
-PROGRESS = ("train", "resume")
+PROGRESS = ("train", "resume", "study")
 
 
 def show(action: Action, request: Any, as_json: bool) -> int:
@@ -24,6 +24,10 @@ def show(action: Action, request: Any, as_json: bool) -> int:
     if action.name in PROGRESS:
         if as_json or not sys.stdout.isatty():
             return _show_progress(action.run(request))
+        if action.name == "study":
+            from unrolled.cli.live_study import show_study
+
+            return show_study(action.run(request))
         from unrolled.cli.live import show_live
 
         return show_live(action.run(request))
@@ -42,12 +46,12 @@ def _print_json(event: Any) -> None:
 
 
 def _show_progress(events: Iterable[Any]) -> int:
-    """One JSON line an event."""
+    """One JSON line an event. A study that was stopped has said how to go on; its exit code is a training's."""
     code, listening = 0, True
     with says_how_to_go_on() as told:
         for event in events:
             told(event)
-            if isinstance(event, Interrupted):
+            if isinstance(event, (Interrupted, StudyStopped)):
                 code = STOPPED
             if not listening:
                 continue

@@ -148,4 +148,5 @@ RECIPE = Recipe(
     metric=metric,
     settings=settings,
     unit="%",
+    units={"loss": "nats"},
 )

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-
 
 class Throughput:
     """Units and updates a second, over about the last `window` seconds."""
@@ -67,6 +65,8 @@ class CoreShare:
     def share(self) -> float:
         waits, machine = _waits(), _machine()
         if waits is None or self._waits is None:
+            import torch  # here, since what needs no torch measures itself too
+
             wanted = (time.monotonic() - self._clock) * min(torch.get_num_threads(), os.cpu_count() or 1)
             return min(1.0, (time.process_time() - self._processor) / wanted) if wanted > 0 else 1.0
         # Threads that have ended take their figures with them: what is left may have gone down.

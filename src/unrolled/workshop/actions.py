@@ -76,6 +76,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("runs list", "List the runs, the newest first.", "runs", "RunsListRequest", "runs_list"),
     Action("runs show", "Show a run's options, curves and last sample.", "runs", "RunsShowRequest", "runs_show"),
     Action("runs compare", "Show what differs between runs.", "runs", "RunsCompareRequest", "runs_compare"),
+    Action(
+        "study", "Answer a question by many runs; stopped, it goes on from there.", "study", "StudyRequest", "study"
+    ),
+    Action("studies", "List the studies.", "study", "StudiesRequest", "studies"),
     Action("recipes", "List the recipes, or the options of one.", "catalogue", "RecipesRequest", "recipes"),
     Action("data list", "List the data sets that have a name.", "catalogue", "DataListRequest", "data_list"),
     Action("data get", "Fetch a data set, and check it.", "catalogue", "DataGetRequest", "data_get"),

@@ -94,3 +94,55 @@ class Next(Message):
 
     KIND = "next"
     commands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StudyBegan(Message):
+    """A study has its folder. jobs: how many there are in all; done: those that an earlier session has finished."""
+
+    KIND = "study-began"
+    study: str
+    folder: str
+    jobs: int
+    done: int
+
+
+@dataclass(frozen=True)
+class JobBegan(Message):
+    """A job of a study has its process."""
+
+    KIND = "job-began"
+    job: str
+
+
+@dataclass(frozen=True)
+class JobProgress(Message):
+    """How far a job's training has come; steps is None while a budget in minutes is being timed."""
+
+    KIND = "job-progress"
+    job: str
+    step: int
+    steps: int | None
+    loss: float
+
+
+@dataclass(frozen=True)
+class JobEnded(Message):
+    """A job is over. state: "done", "failed" (error says why) or "stopped"; minutes: that it took here."""
+
+    KIND = "job-ended"
+    job: str
+    state: str
+    minutes: float
+    figures: dict[str, float]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class StudyStopped(Message):
+    """Asked to stop: what is finished is kept. done: jobs finished, of so many; command: goes on."""
+
+    KIND = "study-stopped"
+    done: int
+    jobs: int
+    command: str
