@@ -22,10 +22,12 @@ TESTED = 2000
 
 @dataclass(frozen=True)
 class CopyMemoryOptions(answers.AnswerOptions):
-    """Options of copy-memory."""
+    """Options of copy-memory. How the defaults were found is in docs/long-memory.md."""
 
+    cell: str = "exp-rnn"
     delay: int = 200
     """T, the steps from the last symbol to where it is asked for; a sequence has T + 20."""
+    batch_size: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +82,7 @@ def metric(model: Tagger, part: list[Batch]) -> dict[str, float]:
 
 
 def settings(options: CopyMemoryOptions) -> Settings:
-    return answers.settings(options, Budget(minutes=5))
+    return answers.settings(options, Budget(minutes=10))
 
 
 def sample(model: Tagger, assets: Mapping[str, Any], seed: int) -> str:

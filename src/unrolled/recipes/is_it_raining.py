@@ -87,7 +87,7 @@ def metric(model: Tagger, part: list[Batch]) -> dict[str, float]:
 
 
 def settings(options: IsItRainingOptions) -> Settings:
-    return answers.settings(options, Budget(minutes=2))
+    return answers.settings(options, Budget(steps=600))
 
 
 def sample(model: Tagger, assets: Mapping[str, Any], seed: int) -> str:
