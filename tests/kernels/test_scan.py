@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
+from benchmarks.suites import scan as benchmark
 from unrolled import states
 from unrolled.cells.lru import LRU
 from unrolled.cells.min_recurrences import MinGRU, MinLSTM
@@ -84,6 +85,14 @@ def test_first_and_second_gradients_equal_finite_differences(dtype, backward, ch
     inputs = tuple(x.requires_grad_() for x in coefficients(4, dtype))
     assert gradcheck(partial(scan, backward=backward, chunk=chunk), inputs)
     assert gradgradcheck(partial(scan, backward=backward, chunk=chunk), inputs)
+
+
+@pytest.mark.parametrize("name", benchmark.WAYS)
+def test_what_the_benchmark_compares_is_the_same_recurrence(name):
+    a, b, _ = coefficients(37, torch.float64)
+    a, b = a.sigmoid(), b.exp()
+    expected = by_hand(a.numpy(), b.numpy(), np.zeros((2, 3)), False)[1:]
+    np.testing.assert_allclose(benchmark.WAYS[name](a, b).numpy(), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("backward", [False, True])
