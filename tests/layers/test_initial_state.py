@@ -145,7 +145,7 @@ def test_counters_stay_whole_and_a_cell_of_counters_alone_is_refused():
             self.h_0 = torch.nn.Parameter(torch.randn(hidden_size))
 
         def initial_state(self, shape, device, dtype):
-            return (self.h_0.expand(*shape, -1),)
+            return (torch.tanh(self.h_0).expand(*shape, -1),)
 
     for cell in (OnlyCounting, LearnsItself):
         with pytest.raises(OptionError, match=f"{cell.__name__} leaves nothing of its initial state"), torch.no_grad():

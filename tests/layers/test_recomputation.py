@@ -120,6 +120,7 @@ def test_a_language_model_trains_alike():
         torch.manual_seed(0)
         model = LanguageModel(LSTM, F, 0, [H, H], recompute=recompute, learnt_initial_state=True, **NOISE).double()
         model.loss(batch, model.initial_state(B)).total.backward()
+        assert model.recurrent.recompute == recompute
         grads.append({name: p.grad for name, p in model.named_parameters()})
     for name, grad in grads[0].items():
         assert grad.any(), name

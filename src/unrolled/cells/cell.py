@@ -50,8 +50,8 @@ class Cell(nn.Module, ABC):
     NAME: ClassVar[str] = ""
     #: The blocks of `u` and of the weights, in the one order that kernels, converters and diagnostics read.
     GATES: ClassVar[tuple[str, ...]] = ()
-    #: Leaves of the state that mean something only together (sums and the scale that they share): zoneout, which keeps
-    #: units one by one, leaves them alone.
+    #: Leaves of the state whose numbers mean something only together (sums and the scale that they share, a line of
+    #: past states): zoneout, which keeps them one by one, leaves them alone.
     JOINT: ClassVar[tuple[str, ...]] = ()
     #: Axes of places that x must have between batch and features: 2 (rows, columns) for a cell over a grid, else 0.
     PLACES: ClassVar[int] = 0

@@ -46,6 +46,8 @@ class TimeSkip(LinearRecurrentCell):
 
     NAME = "time-skip"
     GATES = ("candidate",)
+    #: A unit that kept its old value at every place of the line would stand in the line twice.
+    JOINT = ("past",)
 
     def __init__(self, input_size: int, hidden_size: int, distances: Sequence[int] = (1, 4, 16)) -> None:
         super().__init__(input_size, hidden_size)
