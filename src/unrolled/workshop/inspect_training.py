@@ -66,7 +66,7 @@ class JacobianRequest(CellLook):
 class MemoryRequest(Files):
     """Show how the bytes held for the backward pass grow with the length of a sequence."""
 
-    cell: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CELL")] = "lstm"
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="CELL")] = "lstm"
     """A cell by name, or your own as package.module:Class."""
     hidden: int = UNITS
     """Its units."""
@@ -91,9 +91,9 @@ def inspect_memory(request: MemoryRequest) -> Iterator[Message]:
     from unrolled.cells import registry
     from unrolled.diagnostics import memory
 
-    with _vectors_alone(request.cell):
-        found = memory.cell_memory(_made(registry.find(request.cell), request.hidden))
-    title = f"Bytes that {request.cell} holds for the backward pass"
+    with _vectors_alone(request.name):
+        found = memory.cell_memory(_made(registry.find(request.name), request.hidden))
+    title = f"Bytes that {request.name} holds for the backward pass"
     yield from show([memory.memory_curves(found, title)], request)
 
 
