@@ -69,7 +69,7 @@ def test_what_is_held_out_is_none_of_the_training_whatever_the_seed() -> None:
         tuple(row)
         for seed in range(3)
         for number in range(20)
-        for row in Drawn(draw, 50, seed, "rows").batch(number).tensor("inputs")[..., 0].T.tolist()
+        for row in Drawn(draw, 100, seed, "rows").batch(number).tensor("inputs")[..., 0].T.tolist()
     }
     assert not kept & other and not (kept | other) & trained
 
