@@ -1,4 +1,4 @@
-"""The cliff: loss and gradient against plain arithmetic, clipping against that of training, and what the picture shows."""
+"""The cliff: loss and gradient against plain arithmetic, clipping against that of training, what the picture shows."""
 
 from __future__ import annotations
 

@@ -77,21 +77,34 @@ def test_slopes_by_hand():
 
 @pytest.mark.parametrize("kernel", ["reference", "auto"])
 @pytest.mark.parametrize("make", [Elman, GRU, LSTM])
-def test_full_backpropagation_holds_memory_in_proportion_to_the_length_and_truncated_holds_one_window(make, kernel):
+def test_in_full_it_holds_memory_in_proportion_to_the_length_and_truncated_one_window(make, kernel):
     # What torch's own operators pack once for a sequence, whatever its length, weighs less in longer ones.
     lengths = (32, 64, 128) if kernel == "reference" else (128, 256, 512)
     found = cell_memory(make(4, 8), lengths, window=16, kernel=kernel)
-    assert list(found) == ["full", "truncated to 16"]
-    full, truncated = found.values()
+    assert list(found) == ["full", "recomputed", "truncated to 16"]
+    full, recomputed, truncated = found.values()
     assert full.slope() == pytest.approx(1, abs=0.1)
     assert truncated.slope() == pytest.approx(0, abs=0.05)
     assert truncated.bytes[0] < full.bytes[0]
+    assert recomputed.bytes[-1] < full.bytes[-1]
+
+
+def test_recomputed_it_holds_the_square_root():
+    full, recomputed, _ = cell_memory(Elman(4, 8), (64, 256, 1024), window=64, rows=2, kernel="reference").values()
+    assert full.slope() == pytest.approx(1, abs=0.1)
+    assert recomputed.slope() == pytest.approx(0.5, abs=0.1)
+    # √T states of (2, 8) in float32 are kept, and the inside of a segment of √T steps is held while it is run again.
+    assert recomputed.bytes[-1] == pytest.approx(32 * 2 * 8 * 4 + full.bytes[-1] / 32, rel=0.1)
 
 
 @pytest.mark.parametrize("name", ["lru", "mlstm", "time-skip", "urnn"])
 def test_so_it_is_for_other_kinds_of_cells(name):
-    full, truncated = cell_memory(registry.find(name)(2, 4), lengths=(16, 32, 64), window=8, rows=2).values()
+    with torch.no_grad():  # of the caller; training asks for gradients itself
+        full, recomputed, truncated = cell_memory(
+            registry.find(name)(2, 4), (16, 32, 64), window=8, rows=2, kernel="reference"
+        ).values()
     assert full.slope() == pytest.approx(1, abs=0.1)
+    assert recomputed.slope() == pytest.approx(0.5, abs=0.1)
     assert truncated.slope() == pytest.approx(0, abs=0.05)
 
 

@@ -48,6 +48,7 @@ class Flow(NamedTuple):
     about_bound: str
 
 
+@torch.enable_grad()
 def flow(
     cell: Cell,
     x: Tensor,
@@ -196,6 +197,7 @@ def about_bounds(flows: Mapping[str, Flow], title: str = "Bounds on the gradient
     return Table(title, ("cell", "bound"), tuple((name, found.about_bound) for name, found in flows.items()))
 
 
+@torch.enable_grad()
 def text_flow(
     model: LanguageModel,
     symbols: Tensor,

@@ -5,7 +5,8 @@ of k steps, with the state carried forward for ever and the gradient cut, it kee
 Peng 1990). Recomputing what lies between √T kept states: O(√T) (Chen et al. 2016, arXiv:1604.06174).
 
 Counted are the bytes that autograd saves, by `torch.autograd.graph.saved_tensors_hooks`: each storage once, from when
-it is saved to when the graph lets it go; what is told is the most at one time. Weights are there anyway, and left out.
+it is saved to when the graph lets it go; what is told is the most at one time. Weights and inputs are there anyway,
+and are left out.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ import torch
 from torch import Tensor
 
 from unrolled import states
-from unrolled.cells.cell import Cell, state_like
+from unrolled.cells.cell import Cell
 from unrolled.errors import OptionError
 from unrolled.figures import Curves, Series
 from unrolled.kernels import choose
-from unrolled.kernels.kernel import Pass
+from unrolled.layers.recurrent import Recurrent
 
 
 class Memory(NamedTuple):
@@ -82,6 +83,9 @@ def peak_bytes(run: Callable[[], object], besides: Iterable[Tensor] = ()) -> int
 
     run: goes forward and backward, as often as it likes: windows one after the other, or parts computed again.
     besides: tensors that are there anyway and are not counted, weights and inputs.
+
+    What a part that is computed again holds in the meantime is not seen where torch.utils.checkpoint does it, whose
+    own hooks keep it: of it only what it begins with is counted. Measure such a part by itself, and add it.
     """
     account = _Account(besides)
     with torch.autograd.graph.saved_tensors_hooks(account.save, lambda held: held.tensor):
@@ -104,33 +108,44 @@ def cell_memory(
     rows: int = 4,
     kernel: str = choose.AUTO,
 ) -> dict[str, Memory]:
-    """What `cell` holds on random input of (T, rows, F), for full backpropagation and for windows of `window` steps.
+    """What one layer of `cell` holds on random input of (T, rows, F), the loss being the sum of all outputs.
 
-    The loss is the sum of all outputs. Every length is to be a whole number of windows; OptionError for another.
+    Three ways of training: "full"; "recomputed", with about √T states kept, and the inside of one segment of about √T
+    steps, measured by itself, added (see layers/recomputation.py); and truncated to windows of `window` steps.
+    OptionError where a length is not a whole number of windows.
     """
     if window < 1 or any(T % window for T in lengths):
         raise OptionError(f"each length must be a whole number of windows of {window} steps; {tuple(lengths)} came")
+    full, recomputed = (
+        Recurrent(lambda *_: cell, cell.input_size, (cell.hidden_size,), kernel=kernel, recompute=recompute)
+        for recompute in (False, True)
+    )
+    weights = [p for p in cell.parameters() if p.requires_grad]
+    dtype = next((p.dtype for p in weights), torch.get_default_dtype())
+    generator = torch.Generator().manual_seed(0)
 
-    def train(T: int, each: int) -> None:
-        generator = torch.Generator().manual_seed(0)
-        weight = next(cell.parameters(), torch.empty(0))
-        like = torch.empty(1, rows, cell.input_size, device=weight.device, dtype=weight.dtype)
-        state = state_like(cell, like)
-        C = cell.condition_size
-        condition = torch.randn(rows, C, generator=generator).to(like) if C else None
-        for _ in range(T // each):
-            x = torch.randn(each, rows, cell.input_size, generator=generator).to(like)
-            one = Pass(cell, x, state, condition=condition)
-            (trace,) = choose.choose([one], name=kernel).run([one])
-            torch.autograd.grad(
-                trace.output.sum(), [p for p in cell.parameters() if p.requires_grad], allow_unused=True
-            )
-            state = states.detach(trace.state)
+    def draw(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).to(dtype)
 
-    besides = list(cell.parameters())
+    condition = draw(rows, cell.condition_size) if cell.condition_size else None
+    x = draw(max(lengths), rows, cell.input_size)
+
+    @torch.enable_grad()
+    def train(layer: Recurrent, T: int, each: int) -> None:
+        state = layer.initial_state(rows)
+        for part in x[:T].split(each):
+            output, state = layer(part, state, condition=condition)
+            torch.autograd.grad(output.sum(), weights, allow_unused=True)
+            state = states.detach(state)
+
+    besides = [x, *cell.parameters()]
+    kept = against_length(lambda T: train(recomputed, T, T), lengths, besides)
+    segments = [math.ceil(math.sqrt(T)) for T in lengths]
+    within = [peak_bytes(lambda steps=steps: train(full, steps, steps), besides) for steps in segments]
     return {
-        "full": against_length(lambda T: train(T, T), lengths, besides),
-        f"truncated to {window}": against_length(lambda T: train(T, window), lengths, besides),
+        "full": against_length(lambda T: train(full, T, T), lengths, besides),
+        "recomputed": Memory(kept.lengths, tuple(a + b for a, b in zip(kept.bytes, within, strict=True))),
+        f"truncated to {window}": against_length(lambda T: train(full, T, window), lengths, besides),
     }
 
 
