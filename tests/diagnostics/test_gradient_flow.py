@@ -307,6 +307,14 @@ def test_a_state_that_was_carried_in_counts_for_a_text():
         text_flow(model, symbols[:1])
 
 
+def test_it_needs_no_gradients_of_its_caller():
+    with torch.no_grad():
+        quiet = compare_cells({"gru": GRU}, steps=3)["gru"].norms
+        text = text_flow(LanguageModel(GRU, 5, 0, (4,)), torch.tensor([0, 1, 2]))
+    assert torch.equal(quiet, compare_cells({"gru": GRU}, steps=3)["gru"].norms)
+    assert min(text.series[0].y) > 0
+
+
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ShapeError, match="time first"):
         flow(LSTM(F, H), draw(T, B, F + 1))
