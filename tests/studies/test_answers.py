@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
+from unrolled.cells.cell import count_parameters
+from unrolled.data.vocabulary import CharacterVocabulary
 from unrolled.figures import Curves, Table
+from unrolled.recipes import registry as recipes
 from unrolled.studies import clipping_cliff, gradient_flow, recurrences, registry, resnet_lesion
+from unrolled.studies.equal import sized
 from unrolled.studies.study import Extent, Job, Outcome, best
+from unrolled.workshop.options import with_changes
 
 
 def test_studies_are_listed_and_imported_without_torch() -> None:
@@ -164,3 +169,22 @@ def test_resnet_lesion_takes_means_over_seeds_and_blocks() -> None:
     assert answer.results["plain, gradient at the first layer, deepest by shallowest"].values == (50.0,)
     assert "without one block, on 85.0 % in the mean over blocks, 80.0 % at best and 90.0 % at worst" in answer.words[1]
     assert set(answer.figures) == {"lesions", "table", "paths", "depth"}
+
+
+#: What a model must know of each task's data.
+ASSETS = {
+    "adding": {"length": 200},
+    "copy-memory": {"delay": 200},
+    "permuted-pixels": {},
+    "char-lm": {"vocabulary": CharacterVocabulary.of("".join(map(chr, range(32, 97)))).to_assets()},
+}
+
+
+@pytest.mark.parametrize("task", recurrences.TASKS, ids=lambda task: task.name)
+@pytest.mark.parametrize("cell", ["elman", "urnn", "selective", "memoryless"])
+def test_every_task_takes_a_cell_of_so_many_parameters(task: recurrences.Task, cell: str) -> None:
+    recipe = recipes.find(task.recipe)
+    options = with_changes(recipe.Options(), {**task.options, "cell": cell, "sizes": [1, 1], "rate": 0.01})
+    options = sized(recipe, options, ASSETS[task.recipe], recurrences.PARAMETERS)
+    found = count_parameters(recipe.model(options, ASSETS[task.recipe]))
+    assert len(options.sizes) == 2 and abs(found / recurrences.PARAMETERS - 1) < 0.03

@@ -7,25 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 from unrolled.errors import OptionError
-from unrolled.recipes.recipe import Options, Recipe
+from unrolled.recipes.recipe import Recipe
 
-#: No layer is made wider: where parameters grow only in proportion to the units, as a uRNN's do, so many parameters
-#: would take thousands of units, and a time to match.
-WIDEST = 512
+#: No layer is made wider than this.
+WIDEST = 1 << 14
 
 
 def nearest_size(count: Callable[[int], int], wanted: int) -> int:
     """The size, 1 or more, at which `count(size)`, which grows with it, comes nearest to `wanted`.
 
-    Of two that are equally near, the smaller; WIDEST where it would be larger than that. OptionError where one unit has
-    more than twice as many already.
+    Of two that are equally near, the smaller. OptionError where one unit has more than twice as many already, and
+    where WIDEST units have too few.
     """
     if (least := count(1)) > 2 * wanted:
         raise OptionError(f"{wanted:,} parameters were asked for; with one hidden unit there are {least:,} already")
     low, high = 1, 2
     while count(high) < wanted:
         if high >= WIDEST:
-            return WIDEST
+            raise OptionError(f"{wanted:,} parameters were asked for; {high:,} hidden units have {count(high):,} only")
         low, high = high, 2 * high
     # `high` has enough; `low` has too few, or is the least there is.
     while high - low > 1:
@@ -34,19 +33,19 @@ def nearest_size(count: Callable[[int], int], wanted: int) -> int:
     return min((low, high), key=lambda size: (abs(count(size) - wanted), size))
 
 
-def sized(recipe: Recipe, options: Options, assets: Mapping[str, Any], wanted: int) -> Options:
-    """`options` with the one hidden size at which the recipe's model has most nearly `wanted` trained parameters."""
+def sized(recipe: Recipe, options: Any, assets: Mapping[str, Any], wanted: int) -> Any:
+    """The recipe's options with as many layers as they have, all of one hidden size: that at which the model has most
+    nearly `wanted` trained parameters.
+    """
     import torch
 
     from unrolled.cells.cell import count_parameters
 
+    def of_size(size: int) -> Any:
+        return replace(options, sizes=(size,) * len(options.sizes))
+
     def count(size: int) -> int:
         with torch.random.fork_rng(devices=[]):
-            return count_parameters(recipe.model(_of_size(options, size), assets))
+            return count_parameters(recipe.model(of_size(size), assets))
 
-    return _of_size(options, nearest_size(count, wanted))
-
-
-def _of_size(options: Options, size: int) -> Options:
-    sizes: dict[str, Any] = {"sizes": (size,)}
-    return replace(options, **sizes)
+    return of_size(nearest_size(count, wanted))

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unrolled.figures import Cell, Figure, Table
-from unrolled.studies.equal import WIDEST
 from unrolled.studies.study import Answer, Extent, Job, Outcome, Quantity, Study
 
 #: What is compared, by family. `memoryless` keeps no state at all: what it reaches needs no recurrence.
@@ -21,6 +20,8 @@ FAMILIES = {
     "none": ("memoryless",),
 }
 CELLS = tuple(cell for cells in FAMILIES.values() for cell in cells)
+#: Layers of every model, so that linear recurrences, which are not linear in depth, can do what they are made for.
+LAYERS = 2
 #: Trained parameters of every model, the hidden size being what makes them so many.
 PARAMETERS = 50_000
 #: AdamW's rates that every cell is tried with on every task, each with the seed below and a share of the minutes.
@@ -78,7 +79,7 @@ def jobs(extent: Extent) -> list[Job]:
     for task in TASKS:
         for cell in CELLS:
             labels = {"task": task.name, "cell": cell}
-            common = {**task.options, "cell": cell, "threads": 1}
+            common = {**task.options, "cell": cell, "sizes": [1] * LAYERS}
             trials = [
                 Job(
                     f"{task.name}-{cell}-rate-{rate:g}",
@@ -247,11 +248,11 @@ def _floor(task: Task, found: Sequence[Standing], outcomes: Sequence[Outcome]) -
 STUDY = Study(
     summary="Which recurrence, if any: all cells at equal parameters, minutes and trials",
     source="the papers of the cells; the tasks are those of adding, copy-memory, permuted-pixels and char-lm",
-    question="Should one still use a recurrent network, and which? Each cell is one layer, with the hidden size at "
-    f"which the model has most nearly {PARAMETERS:,} trained parameters, but {WIDEST} units at most. On each task it "
-    f"is tried with {len(RATES)} learning rates, for {TUNING_SHARE:g} of the minutes each; the one with the lowest "
-    "loss on the validation part is taken, and only then the test part is read, once for each seed. All train for the "
-    "same minutes, so that a cell that computes faster sees more. `memoryless` has no recurrence, to compare with.",
+    question=f"Should one still use a recurrent network, and which? Each cell is taken in {LAYERS} layers, of the "
+    f"hidden size at which the model has most nearly {PARAMETERS:,} trained parameters. On each task it is tried with "
+    f"{len(RATES)} learning rates, for {TUNING_SHARE:g} of the minutes each; the one with the lowest loss on the "
+    "validation part is taken, and only then the test part is read, once for each seed. All train for the same "
+    "minutes, so that a cell that computes faster sees more. `memoryless` has no recurrence, to compare with.",
     jobs=jobs,
     answer=answer,
     minutes=2.0,

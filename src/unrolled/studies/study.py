@@ -37,8 +37,8 @@ class Job:
     labels: what it is among the others (cell, task, seed …), for the table.
     options: plain data. Those of the recipe, where one is trained; else what `Study.work` is given.
     recipe: trained with the options, by the way of `unrolled train`; empty where nothing is trained.
-    parameters: where above 0, the option `sizes` becomes the one hidden size at which the model has most nearly so many
-        trained parameters.
+    parameters: where above 0, all layers get the one hidden size at which the model has most nearly so many trained
+        parameters; how many layers there are, the option `sizes` says.
     parts: the held-out parts that the trained model is measured on.
     best_of, takes: jobs that come before it, and the options that it takes over from the one of them whose first figure
         on the part "valid" is lowest.
