@@ -16,10 +16,14 @@ from pathlib import Path
 import pytest
 
 from unrolled.errors import OptionError, RunError, TrainingError
+from unrolled.recipes import registry as recipes
 from unrolled.studies import registry
 from unrolled.studies.study import Extent, Job
 from unrolled.workshop import study as studies
+from unrolled.workshop import study_job
+from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import JobEnded, StudyBegan, StudyStopped
+from unrolled.workshop.options import to_plain, with_changes
 from unrolled.workshop.results import read_result
 from unrolled.workshop.study_folder import Circumstances, StudyFolder
 
@@ -159,7 +163,7 @@ def test_a_job_that_fails_is_recorded_and_the_others_go_on(here: Path) -> None:
     record = json.loads(Path("runs/studies/toy-study/found/training.json").read_text())["found"]
     assert record["measured"] == {"letters": "helo"} and record["parameters"] == 40 and record["steps"] == 200
     assert record["test"] == record["valid"] and record["per_second"] > 0
-    # Asked again, only what failed is tried again.
+    # AskedError again, only what failed is tried again.
     again = run("STUDY", seeds=(7, 3))
     assert next(m for m in again if isinstance(m, StudyBegan)).done == 2
     assert [m.job for m in again if isinstance(m, JobEnded)] == ["square-7"]
@@ -190,7 +194,7 @@ def test_options_are_taken_from_the_best_of_the_jobs_before(here: Path) -> None:
         "orphan": ("failed", "all 1 jobs that it takes options from have failed"),
         "last": ("done", ""),
     }
-    assert figures(Path("results/toy-study.toml")) == {"try-0.001": (0.001,), "try-0.1": (0.1,), "last": (0.1,)}
+    assert figures(Path("results/toy-study.toml")) == {"try-0.001": (0.001,), "try-0.2": (0.2,), "last": (0.2,)}
 
 
 def test_stopping_asks_every_job_and_keeps_none_at_work(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,6 +254,36 @@ def test_what_a_job_found_counts_for_that_job_alone(tmp_path: Path) -> None:
     (folder.path / "found" / "a.json").write_text("{")
     with pytest.raises(RunError, match="done again"):
         folder.read(job)
+
+
+@pytest.mark.parametrize(("budget", "expected"), [({"steps": 3}, "resumed"), ({"minutes": 3.0}, "anew")])
+def test_what_was_begun_goes_on_unless_its_budget_is_in_minutes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: dict, expected: str
+) -> None:
+    class AskedError(Exception):
+        pass
+
+    def asked(how: str):
+        def ask(request):
+            raise AskedError(how)
+
+        return ask
+
+    monkeypatch.setattr(study_job, "resume", asked("resumed"))
+    monkeypatch.setattr(study_job, "train_events", asked("anew"))
+    study, folder = registry.find("resnet-lesion"), StudyFolder(tmp_path)
+    job = Job("a", {}, budget, recipe="hello")
+    with pytest.raises(AskedError, match="anew"):
+        study_job.train(study, folder, job, 1, sys.stdout)
+    config = {"recipe": "hello", "versions": {}, "data": {"summary": "", "digest": ""}}
+    for options, wanted in ((job.options, expected), ({**job.options, "hidden": 9}, "anew")):
+        run = RunFolder(folder.trainings / "a")
+        run.path.mkdir(parents=True)
+        recipe = recipes.find("hello")
+        run.write_config({**config, "options": to_plain(with_changes(recipe.Options(), {**options, "threads": 2}))})
+        with pytest.raises(AskedError, match=wanted):
+            study_job.train(study, folder, job, 1, sys.stdout)
+        shutil.rmtree(run.path, ignore_errors=True)
 
 
 def test_a_job_comes_back_from_plain_data() -> None:

@@ -69,10 +69,10 @@ SLOW = Study("Slow", "nowhere", "How long?", slow_jobs, answer, sleep)
 def choosing(extent: Extent) -> list[Job]:
     """Two rates are tried, and the training takes the better; another has none to take from."""
     tries = [
-        Job(f"try-{rate}", {}, {"steps": 20, "rate": rate}, recipe="hello", parts=("valid",)) for rate in (0.001, 0.1)
+        Job(f"try-{rate}", {}, {"steps": 20, "rate": rate}, recipe="hello", parts=("valid",)) for rate in (0.001, 0.2)
     ]
     bad = Job("bad", {}, {"x": 7})
-    last = Job("last", {}, {"steps": 20}, recipe="hello", best_of=("try-0.001", "try-0.1"), takes=("rate",))
+    last = Job("last", {}, {"steps": 20}, recipe="hello", best_of=("try-0.001", "try-0.2"), takes=("rate",))
     orphan = Job("orphan", {}, {"steps": 20}, recipe="hello", best_of=("bad",), takes=("rate",))
     return [*tries, bad, last, orphan]
 

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 KINDS = ("residual", "plain")
 RECIPE = "residual-depth"
-#: Pictures whose gradients are looked at, and blocks a stage of the networks that are compared before training.
-PICTURES = 64
+#: Pictures whose gradients are looked at, paths of each length, and blocks a stage of the networks that are compared
+#: before training.
+PICTURES = 32
+PATHS = 16
 BLOCKS = (1, 2, 3, 5, 9, 18)
 
 
@@ -68,7 +70,7 @@ def measure(model: Model, data: Data) -> dict[str, Any]:
     found = lesion(network, pictures, targets)
     measured: dict[str, Any] = {"whole": found.whole, "deleted": list(found.deleted)}
     if cast(Block, network.blocks[0]).residual:
-        paths = gradient_by_path_length(network, pictures[:PICTURES], targets[:PICTURES])
+        paths = gradient_by_path_length(network, pictures[:PICTURES], targets[:PICTURES], PATHS)
         measured |= {"counts": list(paths.counts), "norms": list(paths.norms)}
     return measured
 
