@@ -10,7 +10,7 @@ import pytest
 from .recipes.stand_in import write_text
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "lecture").glob("*.md"))]
 #: Trainings of minutes become three updates of a small model.
 SHORTENED = "steps=3, sizes=(16,), embedding=8, batch_size=4, window=16, threads=1"
 
