@@ -26,7 +26,7 @@ from .recipes.stand_in import write_digits, write_names, write_pictures, write_t
 SCRIPT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "draw-lecture")))
 PAGES: list[Path] = SCRIPT.pages()
 #: Updates of each training, and jobs of each study.
-STEPS, JOBS = 3, 4
+STEPS, JOBS = 3, 2
 #: Bytes of a picture.
 LARGEST = 150_000
 
@@ -59,9 +59,9 @@ def write_data(folder: Path) -> None:
         elif file.suffix == ".npz":
             write_digits(file)
         elif file.suffix == ".zip":
-            write_pictures(file, count=40)
+            write_pictures(file, count=240)
         else:
-            write_text(file, 12_000)
+            write_text(file, 20_000)
 
 
 class CrewOfOne(crew.Crew):
@@ -90,7 +90,7 @@ def student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("UNROLLED_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path / "here")
-    library = text.FoundFiles([write_text(tmp_path / "library.py")], "a library")
+    library = text.FoundFiles([write_text(tmp_path / "library.py", 20_000)], "a library")
     monkeypatch.setattr(text, "standard_library_files", lambda: library)
     monkeypatch.setattr(language, "SAMPLE_LENGTH", 40)
     find = registry.find
