@@ -24,7 +24,7 @@ def same_length(*parts):
     )
 
 
-series = st.builds(lambda name, xy: Series(name, *xy), words, same_length(numbers, numbers))
+series = st.builds(lambda name, xy, beside: Series(name, *xy, beside), words, same_length(numbers, numbers), words)
 curves = st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans())
 points = st.builds(
     Points, words, st.lists(series, max_size=3).map(tuple), words, words, st.lists(series, max_size=2).map(tuple)
@@ -76,6 +76,8 @@ def test_what_is_written_is_what_the_page_says():
         "x_log": True,
         "y_log": False,
     }
+    bound = Curves("t", (Series("b", (1.0,), (2.0,), beside="a"),), "x", "y").to_json()["series"]
+    assert bound == [{"name": "b", "x": [1.0], "y": [2.0], "beside": "a"}]
     assert Table("t", ("a",), ((math.inf,), ("NaN",))).to_json()["rows"] == [[{"number": "Infinity"}], ["NaN"]]
 
 

@@ -40,11 +40,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Series:
-    """A named line: the points (x, y), in the order in which they are joined."""
+    """A named line: the points (x, y), in the order in which they are joined.
+
+    beside: for a line that others are compared with: the name of the one that it is the bound of, say, whose colour it
+        takes, or the name of what all of them show. An SVG dots it.
+    """
 
     name: str
     x: tuple[float, ...]
     y: tuple[float, ...]
+    beside: str = ""
 
     def __post_init__(self) -> None:
         if len(self.x) != len(self.y):
@@ -179,7 +184,8 @@ def _is_plain(cell: Cell) -> bool:
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, Series):
-        return {"name": value.name, "x": _to_plain(value.x), "y": _to_plain(value.y)}
+        beside = {"beside": value.beside} if value.beside else {}
+        return {"name": value.name, "x": _to_plain(value.x), "y": _to_plain(value.y), **beside}
     if isinstance(value, tuple):
         return [_to_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -216,7 +222,9 @@ def _cell(value: Any) -> Cell:
 
 
 def _series(values: Any) -> tuple[Series, ...]:
-    return tuple(Series(_string(s["name"]), _floats(s["x"]), _floats(s["y"])) for s in values)
+    return tuple(
+        Series(_string(s["name"]), _floats(s["x"]), _floats(s["y"]), _string(s.get("beside", ""))) for s in values
+    )
 
 
 def _build_curves(content: dict[str, Any]) -> Curves:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +13,9 @@ import pytest
 import unrolled
 from unrolled.data import named
 from unrolled.workshop import report, session
+from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.results import read_result
+from unrolled.workshop.runs import loss_curves
 
 from .command import SMALL, Command, one_line, program, tree
 from .test_damage import stopping_after
@@ -228,6 +231,20 @@ def test_runs(command: Command) -> None:
     compared = command("runs", "compare", "one", "two", "--svg", "both.svg").out
     assert "cell" in compared and "lstm" in compared and "gru" in compared and "window" not in compared
     assert (command.folder / "both.svg").read_text().startswith("<svg")
+
+
+def test_curves_of_runs_are_in_their_unit_and_beside_what_needs_no_memory(command: Command) -> None:
+    for cell in ("lstm", "urnn"):
+        command("train", "copy-memory", "--delay", 1, "--cell", cell, "--sizes", 4, "--steps", 3, "--name", cell)
+    curves = loss_curves([RunFolder(command.runs / cell) for cell in ("lstm", "urnn")])
+    assert curves.y_label == "loss, nats/step"
+    *own, floor = curves.series
+    assert {s.name.split(":")[0] for s in own} == {"lstm", "urnn"} and not any(s.beside for s in own)
+    assert (floor.name, floor.beside, floor.x) == ("loss without memory", "loss", (0.0, 3.0))
+    assert floor.y == pytest.approx((10 * math.log(8) / 21,) * 2)
+
+    command.trained("text")
+    assert loss_curves([RunFolder(command.runs / name) for name in ("lstm", "text")]).y_label == "loss"
 
 
 def test_recipes(command: Command) -> None:

@@ -260,6 +260,7 @@ def test_the_picture_rises_and_falls_with_the_singular_value():
     torch.testing.assert_close(rising.norms[-1], torch.full((2,), 1.5**30, dtype=torch.float64), rtol=1e-4, atol=0)
     figure = gradient_flow({"elman": falling, "linear": rising})
     assert [line.name for line in figure.series] == ["elman", "elman, bound", "linear", "linear, bound"]
+    assert [line.beside for line in figure.series] == ["", "elman", "", "linear"]
     assert figure.y_log
     assert figure.series[0].x == tuple(map(float, range(31)))
     assert figure.series[0].y == tuple(falling.norms.mean(1).tolist())

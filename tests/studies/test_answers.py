@@ -114,6 +114,7 @@ def test_gradient_flow_says_what_is_left_and_whether_a_bound_is_crossed() -> Non
     cells = answer.figures["cells"]
     assert isinstance(cells, Curves)
     assert [s.name for s in cells.series][:4] == ["elman", "elman, bound", "leaky", "leaky, bound"]
+    assert [s.beside for s in cells.series][:4] == ["", "elman", "", "leaky"]
     assert answer.results["bound crossed, vanilla and leaky"].values == (0.0, 0.25, 0.0, 0.25)
     assert answer.results["leaky, gradient over 100 steps"].values == pytest.approx((0.9**100,) * 2)
     assert "exp-rnn 1," in answer.words[0] and "least far in elman" in answer.words[0]

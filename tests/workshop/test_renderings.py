@@ -188,6 +188,21 @@ def test_names_at_the_ends_of_lines_do_not_touch_keep_their_order_and_stay_besid
     assert min(ticks) - 0.01 <= heights[0] - 4 <= heights[-1] - 4 <= max(ticks) + 0.01
 
 
+def test_a_line_to_compare_with_is_dotted_in_the_colour_of_what_it_stands_beside():
+    places = (0.0, 1.0), (0.0, 1.0)
+    many = [Series(f"line {i}", *places) for i in range(8)]
+    bounds = [Series("bound 2", *places, beside="line 2"), Series("floor", *places, beside="loss")]
+    root = parse(to_svg(Curves("t", (*many[:2], *bounds, *many[2:]), "x", "y")))
+    paths = [e for e in root.iter(f"{NS}path") if e.attrib.get("stroke-width") == "2.2"]
+    styles = [(path.attrib["stroke"], path.attrib.get("stroke-dasharray")) for path in paths]
+    own = styles[:2] + styles[4:]
+    # A bound takes no colour from the others, of which the eighth begins anew, in dashes.
+    assert len({colour for colour, _ in own}) == 7 and own[0] != own[7] == (own[0][0], "7 5")
+    assert all(dashes is None for _, dashes in own[:7])
+    assert styles[2] == (own[2][0], "2 5")
+    assert styles[3][1] == "2 5" and styles[3][0] not in {colour for colour, _ in own}
+
+
 def test_a_single_line_needs_no_name_beside_it():
     assert "only" not in texts(parse(to_svg(Curves("t", (Series("only", (0.0, 1.0), (0.0, 1.0)),), "x", "y"))))
 

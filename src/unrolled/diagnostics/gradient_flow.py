@@ -183,13 +183,13 @@ def gradient_flow(flows: Mapping[str, Flow], title: str = "How far back a gradie
     for name, found in flows.items():
         series.append(_series(name, found.norms))
         if found.bound is not None:
-            series.append(_series(f"{name}, bound", found.bound))
+            series.append(_series(f"{name}, bound", found.bound, beside=name))
     return Curves(title, tuple(series), "distance T − t, steps", "‖∂L_T/∂h_t‖", y_log=True)
 
 
-def _series(name: str, norms: Tensor, first: int = 0) -> Series:
+def _series(name: str, norms: Tensor, first: int = 0, beside: str = "") -> Series:
     means = norms.mean(1).tolist()
-    return Series(name, tuple(float(first + k) for k in range(len(means))), tuple(means))
+    return Series(name, tuple(float(first + k) for k in range(len(means))), tuple(means), beside)
 
 
 def about_bounds(flows: Mapping[str, Flow], title: str = "Bounds on the gradient") -> Table:

@@ -132,7 +132,7 @@ def lesion_curves(lesions: Mapping[str, Lesion], title: str = "error after a blo
     for name, one in lesions.items():
         blocks = tuple(float(number) for number in range(1, len(one.deleted) + 1))
         series.append(Series(name, blocks, one.deleted))
-        series.append(Series(f"{name}, whole", (blocks[0], blocks[-1]), (one.whole, one.whole)))
+        series.append(Series(f"{name}, whole", (blocks[0], blocks[-1]), (one.whole, one.whole), beside=name))
     return Curves(title, tuple(series), "block that is deleted", "error rate, %")
 
 

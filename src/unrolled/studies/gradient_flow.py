@@ -132,10 +132,10 @@ def answer(outcomes: Sequence[Outcome]) -> Answer:
 def _curves(title: str, names: Sequence[str], lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> Curves:
     series = []
     for name in names:
-        for key, label in (("norms", name), ("bound", f"{name}, bound")):
+        for key, label, beside in (("norms", name, ""), ("bound", f"{name}, bound", name)):
             if all(key in one for one in lines[name]):
                 means = _means([one[key] for one in lines[name]])
-                series.append(Series(label, tuple(float(k) for k in range(len(means))), means))
+                series.append(Series(label, tuple(float(k) for k in range(len(means))), means, beside))
     return Curves(title, tuple(series), "distance T − t, steps", "‖∂L_T/∂h_t‖", y_log=True)
 
 

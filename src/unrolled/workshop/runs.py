@@ -11,6 +11,7 @@ import tyro
 
 from unrolled.errors import OptionError, RunError
 from unrolled.figures import Curves, Series, Table
+from unrolled.recipes import registry
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Message, Note, Shown
@@ -171,8 +172,13 @@ def runs_compare(request: RunsCompareRequest) -> Iterator[Message]:
 
 
 def loss_curves(runs: list[RunFolder]) -> Curves:
-    """Training loss, smoothed, and the first validation figure, against steps."""
-    series = []
+    """Training loss, smoothed, and the validation loss (the first figure where none is called so), against steps.
+
+    What a figure is named after, as "loss without memory" is after "loss", is a line to compare with: once for all
+    runs that it is the same for.
+    """
+    series: list[Series] = []
+    compared: dict[tuple[str, float], Series] = {}
     for run in runs:
         label = f"{run.name}: " if len(runs) > 1 else ""
         smoothed, training, held_out = None, [], []
@@ -183,15 +189,27 @@ def loss_curves(runs: list[RunFolder]) -> Curves:
                 smoothed = loss if smoothed is None else 0.98 * smoothed + 0.02 * loss
                 training.append((float(event["step"]), smoothed))
             elif event["event"] == "validated" and event["figures"]:
-                first = first or next(iter(event["figures"]))
-                held_out.append((float(event["step"]), event["figures"][first]))
+                figures = event["figures"]
+                first = first or ("loss" if "loss" in figures else next(iter(figures)))
+                held_out.append((float(event["step"]), figures[first]))
+                for name, value in figures.items():
+                    if name.startswith(f"{first} "):
+                        steps = (0.0, float(event["step"]))
+                        compared[name, value] = Series(name, steps, (value, value), beside=first)
         if training:
             thinned = training[:: max(1, len(training) // 400)]
             series.append(_series(f"{label}training, smoothed", thinned))
         if held_out:
             series.append(_series(f"{label}validation, {first}", held_out))
     title = " and ".join(run.name for run in runs)
-    return Curves(title, tuple(series), "steps", "loss, nats")
+    return Curves(title, (*series, *compared.values()), "steps", _loss_label(runs))
+
+
+def _loss_label(runs: list[RunFolder]) -> str:
+    """The loss with its unit, where all runs have the same."""
+    recipes = [registry.find(name) for name in {run.config()["recipe"] for run in runs} if name in registry.names()]
+    units = {recipe.units.get("loss", recipe.unit) for recipe in recipes}
+    return f"loss, {units.pop()}" if len(units) == 1 else "loss"
 
 
 def _series(name: str, points: list[tuple[float, float]]) -> Series:

@@ -44,8 +44,9 @@ def draw_curves(figure: Curves) -> str:
     drawing.put("path", d=f"M{left:.1f} {bottom:.1f}H{right:.1f}", stroke=MUTED)
 
     ends = []
+    styles = _styles(figure.series)
     for number_, series in enumerate(figure.series):
-        colour = LINES[number_ % len(LINES)]
+        colour, dashes = styles[number_]
         points = _points(series, across, up, left, right, top, bottom)
         drawing.line(
             points,
@@ -53,8 +54,7 @@ def draw_curves(figure: Curves) -> str:
             stroke_width=2.2,
             stroke_linejoin="round",
             stroke_linecap="round",
-            # Beyond the colours there are, dashes tell lines apart.
-            stroke_dasharray="7 5" if number_ >= len(LINES) else None,
+            stroke_dasharray=dashes,
         )
         seen = [(x, y) for x, y in points if not (math.isnan(x) or math.isnan(y))]
         for x, y in seen if len(seen) <= DOTTED else seen[-1:]:
@@ -65,6 +65,16 @@ def draw_curves(figure: Curves) -> str:
         for y, (_, name, colour) in zip(_apart([end[0] for end in ends], 16, top, bottom), ends, strict=True):
             drawing.text(right + 12, y + 4, name, fill=colour, weight=600)
     return drawing.document(WIDTH, bottom + 60)
+
+
+def _styles(series: Sequence[Series]) -> list[tuple[str, str | None]]:
+    """Colour and dashes of each. Beyond the colours there are, dashes tell lines apart."""
+    own = [i for i, one in enumerate(series) if not one.beside]
+    styles: dict[int, tuple[str, str | None]] = {
+        i: (LINES[place % len(LINES)], "7 5" if place >= len(LINES) else None) for place, i in enumerate(own)
+    }
+    colours = {series[i].name: styles[i][0] for i in own}
+    return [styles.get(i) or (colours.get(one.beside, MUTED), "2 5") for i, one in enumerate(series)]
 
 
 def draw_points(figure: Points) -> str:
