@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from pathlib import Path
@@ -56,6 +57,20 @@ def test_memory_of_a_cell(command: Command) -> None:
     assert full["y"][-1] / full["y"][0] == pytest.approx(full["x"][-1] / full["x"][0], rel=0.1)
     (truncated,) = [one for one in others if one["name"].startswith("truncated")]
     assert truncated["y"][0] == truncated["y"][-1]
+
+
+def test_shortcuts_keep_the_gradient_of_deep_networks_near_one_size(command: Command) -> None:
+    said = command("inspect", "depth", "--blocks", 1, 9, "--json", "depth.json")
+    assert said.code == 0, said.error
+    residual, plain = json.loads(Path("depth.json").read_text())["series"]
+    assert residual["x"] == plain["x"] == [8, 56]
+    assert residual["y"][1] / residual["y"][0] < 30
+    assert plain["y"][1] / plain["y"][0] > 1000
+    paths, gradient = json.loads(Path("depth-2.json").read_text())["series"]
+    assert paths["y"] == pytest.approx([math.comb(15, k) / 2**15 for k in range(16)])
+    mean = [sum(k * share for k, share in enumerate(one["y"])) for one in (paths, gradient)]
+    assert mean[0] == pytest.approx(7.5) and 4 < mean[1] < 7.3
+    one_line(command("inspect", "depth", "--blocks", 0), "--blocks 0", "1 or more")
 
 
 def test_figures_go_into_files(command: Command) -> None:
@@ -235,7 +250,7 @@ def test_every_cell_is_shown_or_refused_in_one_line(command: Command, what: str)
 
 def test_each_figure_is_tested_here() -> None:
     named = {action.name.split()[1] for action in ACTIONS if action.name.startswith("inspect ")}
-    assert named == {*OF_A_RUN, *OF_BOTH, "memory"}
+    assert named == {*OF_A_RUN, *OF_BOTH, "memory", "depth"}
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "inspect.md"

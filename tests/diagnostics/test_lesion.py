@@ -177,3 +177,16 @@ def test_figures_hold_every_block():
         ("residual", (1.0, 2.0), (41.0, 42.5)),
         ("residual, whole", (1.0, 2.0), (40.0, 40.0)),
     ]
+
+
+def test_norms_that_have_seen_these_pictures_alone():
+    net = network(blocks=2)
+    net.norm.running_mean.fill_(7)
+    lesions.normalise_by(net, PICTURES)
+    assert not net.training
+    seen = net.stem(PICTURES.movedim(-1, 1)).detach()
+    torch.testing.assert_close(net.norm.running_mean, seen.mean((0, 2, 3)))
+    torch.testing.assert_close(net.norm.running_var, seen.var((0, 2, 3)))
+    # Evaluated, it now gives what it gives in training, but for N in the place of N − 1 in a variance.
+    evaluated = features(net)
+    torch.testing.assert_close(evaluated, features(net.train()), rtol=0.02, atol=0.02)

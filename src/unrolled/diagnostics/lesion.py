@@ -110,12 +110,25 @@ def first_layer_gradient(network: ResidualNetwork, pictures: Tensor, targets: Te
     return float(gradient.norm())
 
 
+@torch.no_grad()
+def normalise_by(network: ResidualNetwork, pictures: Tensor) -> None:
+    """Let the norms have seen these pictures and no others: what an untrained network needs to be evaluated."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean of what is seen
+    training = network.training
+    network.train()
+    network.logits(pictures)
+    network.train(training)
+
+
 def gradient_against_depth(
     makers: Mapping[str, Callable[[int], ResidualNetwork]],
     blocks: Sequence[int],
     pictures: Tensor,
     targets: Tensor,
-    title: str = "gradient at the first layer against depth, before training",
+    title: str = "Gradient at the first layer against depth, before training",
 ) -> Curves:
     """makers: name → a network as it is before training, of so many blocks a stage. x: layers with weights."""
     series = []
@@ -126,7 +139,7 @@ def gradient_against_depth(
     return Curves(title, tuple(series), "layers with weights", "norm of the gradient", y_log=True)
 
 
-def lesion_curves(lesions: Mapping[str, Lesion], title: str = "error after a block is deleted") -> Curves:
+def lesion_curves(lesions: Mapping[str, Lesion], title: str = "Error after a block is deleted") -> Curves:
     """One line a network over its blocks, and a level one for its error with all of them."""
     series = []
     for name, one in lesions.items():
@@ -136,7 +149,7 @@ def lesion_curves(lesions: Mapping[str, Lesion], title: str = "error after a blo
     return Curves(title, tuple(series), "block that is deleted", "error rate, %")
 
 
-def lesion_table(lesions: Mapping[str, Lesion], title: str = "error rate after a block is deleted, %") -> Table:
+def lesion_table(lesions: Mapping[str, Lesion], title: str = "Error rate after a block is deleted, %") -> Table:
     """One row a block, one column a network; the first row is the whole network."""
     depth = max((len(one.deleted) for one in lesions.values()), default=0)
     rows: list[tuple[str | float | None, ...]] = [("none", *(round(one.whole, 2) for one in lesions.values()))]
@@ -146,7 +159,7 @@ def lesion_table(lesions: Mapping[str, Lesion], title: str = "error rate after a
     return Table(title, ("deleted", *lesions), tuple(rows))
 
 
-def path_curves(found: PathGradients, title: str = "paths, and where the gradient comes from") -> Curves:
+def path_curves(found: PathGradients, title: str = "Paths, and where the gradient comes from") -> Curves:
     """Over the length of a path: the share of all paths, and of the gradient."""
     lengths = tuple(float(length) for length in range(len(found.counts)))
     total = sum(found.counts)

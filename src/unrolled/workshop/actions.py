@@ -73,6 +73,13 @@ ACTIONS: tuple[Action, ...] = (
         "MemoryRequest",
         "inspect_memory",
     ),
+    Action(
+        "inspect depth",
+        "Show the gradient in deep networks, with shortcuts and without.",
+        "inspect_training",
+        "DepthRequest",
+        "inspect_depth",
+    ),
     Action("runs list", "List the runs, the newest first.", "runs", "RunsListRequest", "runs_list"),
     Action("runs show", "Show a run's options, curves and last sample.", "runs", "RunsShowRequest", "runs_show"),
     Action("runs compare", "Show what differs between runs.", "runs", "RunsCompareRequest", "runs_compare"),

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 #: A cell by itself reads random input of so many features, and has so many units where none are asked for.
 FEATURES, UNITS = 8, 64
+#: Pictures that a residual network by itself reads, their rows and columns, its classes and its first stage's channels.
+PICTURES, SIDE, CLASSES, WIDTH = 8, 8, 10, 4
+#: Blocks a stage of the network that is taken apart by paths, and paths of each length.
+STAGE, PATHS = 5, 16
 Figures = tuple[Figure, ...]
 
 
@@ -75,6 +80,23 @@ class MemoryRequest(Files):
         at_least_one(self, "hidden")
 
 
+@dataclass(frozen=True)
+class DepthRequest(Files):
+    """Show the gradient in deep networks with shortcuts and without, and by which paths it comes, before training.
+
+    Convolutional networks of three stages, as in residual-depth, look at random pictures.
+    """
+
+    blocks: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N [N ...]")] = (1, 2, 3, 5, 9, 18)
+    """Depths to compare: blocks of two layers in each stage, 6 · N + 2 layers in all."""
+
+    def __post_init__(self) -> None:
+        if not self.blocks or min(self.blocks) < 1:
+            raise OptionError(
+                f"--blocks {' '.join(map(str, self.blocks))}: expected one number or more, each 1 or more"
+            )
+
+
 def inspect_training(request: CellLook) -> Iterator[Message]:
     """The figures that the request asks for, one after the other, and a line for each file that was written."""
     subject = find_subject(request)
@@ -95,6 +117,31 @@ def inspect_memory(request: MemoryRequest) -> Iterator[Message]:
         found = memory.cell_memory(_made(registry.find(request.name), request.hidden))
     title = f"Bytes that {request.name} holds for the backward pass"
     yield from show([memory.memory_curves(found, title)], request)
+
+
+def inspect_depth(request: DepthRequest) -> Iterator[Message]:
+    """The gradient at the first layer against depth, of both kinds; then the residual network's paths."""
+    import torch
+
+    from unrolled.diagnostics import lesion
+    from unrolled.models.residual import ResidualNetwork
+
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.randn(PICTURES, SIDE, SIDE, 3, generator=generator)
+    targets = torch.randint(CLASSES, (PICTURES,), generator=generator)
+
+    def make(blocks: int, residual: bool) -> ResidualNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return ResidualNetwork(CLASSES, blocks, WIDTH, residual)
+
+    makers = {"residual": partial(make, residual=True), "plain": partial(make, residual=False)}
+    network = make(STAGE, residual=True)
+    lesion.normalise_by(network, pictures)
+    paths = lesion.gradient_by_path_length(network, pictures, targets, PATHS)
+    title = f"The {2 ** len(network.blocks):,} paths of a residual network, and where its gradient comes from"
+    figures = lesion.gradient_against_depth(makers, request.blocks, pictures, targets), lesion.path_curves(paths, title)
+    yield from show(figures, request)
 
 
 def find_subject(request: CellLook) -> Run | type[Cell]:
