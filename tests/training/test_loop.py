@@ -291,6 +291,19 @@ def test_a_plan_follows_a_machine_that_changes_its_speed(tmp_path: Path) -> None
         assert rates[-1] < 0.1 * asked.rate
 
 
+def test_minutes_and_rates_are_counted_by_the_clock_that_is_given(tmp_path: Path) -> None:
+    """A clock that goes on by half a second whenever it is read: a minute of it is over after a moment."""
+    ticks = itertools.count()
+    asked = settings(budget=Budget(minutes=1.0), warmup_steps=10)
+    events, _ = run(tmp_path, Tiny(), TinySource(), asked, clock=lambda: 0.5 * next(ticks), started=0.0)
+    (finished,) = of_kind(events, Finished)
+    assert 0.7 < finished.minutes < 1.05
+    assert 10 < finished.step < 120  # an update reads it at least once
+
+    # Nor do rates know another: 12 symbols an update, at one reading and what there is between.
+    assert max(event.per_second for event in of_kind(events, Updated)) <= 12 / 0.5
+
+
 def test_minutes_that_are_gone_before_it_starts(tmp_path: Path) -> None:
     asked = settings(budget=Budget(minutes=0.01))
     events, _ = run(tmp_path, asked=asked, started=time.monotonic() - 60)

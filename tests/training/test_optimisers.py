@@ -9,6 +9,7 @@ from tiny_training import Tiny, settings
 from torch import nn
 
 from unrolled.cells.lstm import LSTM
+from unrolled.cells.orthogonal import ExpRNN
 from unrolled.errors import CheckpointError
 from unrolled.training import optimisers
 from unrolled.training.gradients import clip
@@ -185,3 +186,26 @@ def test_clipping_by_value_by_hand() -> None:
     parameters = with_gradients([3.0, -7.0], [0.5])
     assert clip(parameters, value=5.0) == pytest.approx(math.sqrt(9 + 49 + 0.25))
     assert torch.cat([p.grad for p in parameters]).tolist() == [3.0, -5.0, 0.5]
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "adagrad"])
+def test_a_parameter_learns_at_the_share_that_its_cell_gives_it(optimiser: str) -> None:
+    """The same gradients, at a tenth of the rate for A alone: it moves a tenth as far, the others as they would."""
+
+    def moved(share: float) -> dict[str, np.ndarray]:
+        torch.manual_seed(0)
+        cell = ExpRNN(2, 4)
+        cell.RATE_SHARES = {"A": share}
+        before = values(cell)
+        stepped = optimisers.build(cell, settings(rate=0.1, optimiser=optimiser, weight_decay=0.0))
+        for p in cell.parameters():
+            p.grad = torch.full_like(p, 0.5)
+        stepped.step(0.5)
+        return {name: value - before[name] for name, value in values(cell).items()}
+
+    assert ExpRNN.RATE_SHARES == {"A": 0.1}
+    whole, tenth = moved(1.0), moved(0.1)
+    assert np.abs(whole["A"]).min() > 1e-3
+    np.testing.assert_allclose(tenth["A"], whole["A"] / 10, rtol=1e-4)
+    for name in ("U", "b"):
+        np.testing.assert_array_equal(tenth[name], whole[name])

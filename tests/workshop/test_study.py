@@ -264,7 +264,7 @@ def test_what_was_begun_goes_on_unless_its_budget_is_in_minutes(
         pass
 
     def asked(how: str):
-        def ask(request):
+        def ask(request, **more):
             raise AskedError(how)
 
         return ask
@@ -297,3 +297,14 @@ def test_every_study_is_sound(name: str) -> None:
     jobs = study.jobs(Extent(study.seeds, study.minutes))
     studies._check(jobs)
     assert jobs and all(bool(job.recipe) or study.work for job in jobs)
+
+
+def test_minutes_of_a_job_are_those_that_its_cores_gave_it() -> None:
+    """Waiting is not counted; work is, and of two threads each counts as one core."""
+    before = study_job.core_time(1)
+    time.sleep(0.3)
+    assert study_job.core_time(1) - before < 0.2
+    while time.process_time() < before + 0.4:
+        sum(range(1000))
+    assert study_job.core_time(1) >= before + 0.4
+    assert study_job.core_time(2) == pytest.approx(study_job.core_time(1) / 2, rel=0.05)

@@ -16,7 +16,7 @@ x (T, B, rows, columns, F). Features are always the last axis. `unrolled.contrac
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -50,6 +50,8 @@ class Cell(nn.Module, ABC):
     NAME: ClassVar[str] = ""
     #: The blocks of `u` and of the weights, in the one order that kernels, converters and diagnostics read.
     GATES: ClassVar[tuple[str, ...]] = ()
+    #: Parameter → the share of the optimiser's rate that it learns at, where its authors give it one of its own.
+    RATE_SHARES: ClassVar[Mapping[str, float]] = {}
     #: Leaves of the state whose numbers mean something only together (sums and the scale that they share, a line of
     #: past states): zoneout, which keeps them one by one, leaves them alone.
     JOINT: ClassVar[tuple[str, ...]] = ()

@@ -119,7 +119,5 @@ class GatedLeaky(LinearRecurrentCell):
 def _logit(cell: Elman | GatedLeaky, alpha: float) -> float:
     """The a for which σ(a) is alpha."""
     if not 0 < alpha < 1:
-        raise OptionError(
-            f"alpha of {type(cell).__name__} was {alpha}; it must be above 0 and below 1"
-        )
+        raise OptionError(f"alpha of {type(cell).__name__} was {alpha}; it must be above 0 and below 1")
     return math.log(alpha / (1 - alpha))

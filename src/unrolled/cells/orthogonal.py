@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -76,8 +76,10 @@ class ExpRNN(OrthogonalCell):
     """
 
     NAME = "exp-rnn"
+    # As its authors train it: a small change of A turns every pair of units, at every step.
+    RATE_SHARES: ClassVar = {"A": 0.1}
 
-    def __init__(self, input_size: int, hidden_size: int, angles: Angles = "cayley") -> None:
+    def __init__(self, input_size: int, hidden_size: int, angles: Angles = "henaff") -> None:
         super().__init__(input_size, hidden_size)
         self.angles = angles
         A = torch.zeros(hidden_size, hidden_size)

@@ -28,6 +28,7 @@ class CopyMemoryOptions(answers.AnswerOptions):
     delay: int = 200
     """T, the steps from the last symbol to where it is asked for; a sequence has T + 20."""
     batch_size: int = 32
+    rate: float = 1e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Extent:
-    """How much of a study is asked for. seeds: one set of jobs each. minutes: of each training; None trains none."""
+    """How much of a study is asked for.
+
+    seeds: one set of jobs each. minutes: of its cores' time, for each training; None where that is not asked for.
+    """
 
     seeds: tuple[int, ...]
     minutes: float | None = None

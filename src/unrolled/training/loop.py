@@ -56,20 +56,22 @@ def train(
     started: float | None = None,
     resume: bool = False,
     team: Team | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Event]:
     """Train `model` on `source`, in place.
 
     validate(model) → held-out figures; the first decides which checkpoint is best, and lower is better in it.
     sample(model, step) → a text. Both see the model in evaluation mode, without gradients, in the first process only.
     stop: asked once an update; true saves a checkpoint and ends with Interrupted.
-    started: when the process started, on the clock of `time.monotonic`: a budget's minutes count from there.
+    clock: in seconds; a budget's minutes, and rates, are counted by it.
+    started: when the process started, by that clock: the minutes count from there.
     resume: go on from the latest checkpoint. Where a killed training had not got as far as its first, it starts anew.
     team: the processes that the caller has joined; None joins those that `torchrun` started, if it did.
 
     Raises OptionError for a budget or batch that cannot be, RunError for a folder that is taken or cannot be written,
     CheckpointError for one that cannot be read, TrainingError when every way back has been tried.
     """
-    started = time.monotonic() if started is None else started
+    started = clock() if started is None else started
     schedule.check(settings.budget)
     precision.convert(model, settings)
     with ExitStack() as until_done:
@@ -79,7 +81,8 @@ def train(
         with team.together():
             if team.first:
                 until_done.enter_context(checkpoints.held())
-        yield from _Training(model, source, settings, team, checkpoints, validate, sample, stop, started).run(resume)
+        work = _Training(model, source, settings, team, checkpoints, validate, sample, stop, started, clock)
+        yield from work.run(resume)
 
 
 class _Training:
@@ -96,6 +99,7 @@ class _Training:
         sample: Sample | None,
         stop: Callable[[], bool],
         started: float,
+        clock: Callable[[], float],
     ) -> None:
         self.model = model.train()
         self.parameters = [p for p in model.parameters() if p.requires_grad]
@@ -103,17 +107,18 @@ class _Training:
         self.unit, self.batches_per_epoch = source.unit, source.batches_per_epoch
         self.source = source if team.count == 1 else source.for_rows(*team.rows(source.batch_size))
         self.settings, self.team = settings, team
-        self.validate, self.sample, self.stop, self.started = validate, sample, stop, started
+        self.validate, self.sample, self.stop = validate, sample, stop
+        self.started, self.clock = started, clock
         self.at = Progress()
         self.stopping = False
         self.pace: schedule.Pace | None = None  # of a plan in minutes that this process has made
         self.keeper = Keeper(model, self.optimiser, team, checkpoints, source.batch_size)
         self.count = 0.0  # units in the last update
-        self.throughput, self.cores = Throughput(), CoreShare()
+        self.throughput, self.cores = Throughput(clock=clock), CoreShare()
 
     def run(self, resume: bool) -> Iterator[Event]:
         yield from self._begin(resume)
-        stretch = schedule.Stretch(self.settings.budget.minutes or 0, time.monotonic() - self.started)
+        stretch = schedule.Stretch(self.settings.budget.minutes or 0, self.clock() - self.started, self.clock)
         while self.at.plan is None or self.at.step < self.at.plan.steps:
             outcome = self._update()
             if isinstance(outcome, Trouble):
@@ -128,7 +133,7 @@ class _Training:
             if self.stopping and (self.at.plan is None or self.at.step < self.at.plan.steps):
                 yield from self._interrupt()
                 return
-        minutes = (time.monotonic() - self.started) / 60
+        minutes = (self.clock() - self.started) / 60
         yield Finished(self.at.step, minutes, self.cores.share(), self.keeper.digest)
 
     def _update(self) -> Updated | Trouble:
@@ -267,11 +272,11 @@ class _Training:
         stretch.update(self.count)
         if not self.team.sum([self.team.first and stretch.over()])[0] or self._unsound():
             return
-        times = [time.monotonic()]
+        times = [self.clock()]
         best = yield from self._validate()
-        times.append(time.monotonic())
+        times.append(self.clock())
         yield from self._sample()
-        times.append(time.monotonic())
+        times.append(self.clock())
         costs = schedule.Costs(
             stretch.seconds_per_update(), times[1] - times[0], times[2] - times[1], self.keeper.seconds
         )
@@ -279,7 +284,7 @@ class _Training:
             self.settings, self.at.step, self._seconds_left(), costs, stretch.units_per_second()
         )
         self.at.plan = self._first_ones(plan)
-        self.pace = schedule.Pace(costs.validation + costs.sample + costs.checkpoint)
+        self.pace = schedule.Pace(costs.validation + costs.sample + costs.checkpoint, self.clock)
         yield self._planned(self.at.plan)
         yield from self._save(regular=True, best=best)
 
@@ -298,4 +303,4 @@ class _Training:
         return self._seconds_by_the_clock()
 
     def _seconds_by_the_clock(self) -> float:
-        return max(0.0, 60 * (self.settings.budget.minutes or 0) - (time.monotonic() - self.started))
+        return max(0.0, 60 * (self.settings.budget.minutes or 0) - (self.clock() - self.started))

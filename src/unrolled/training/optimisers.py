@@ -122,7 +122,7 @@ class Optimiser:
         """One step from the gradients at hand, which are gone afterwards, at `share` of each part's highest rate."""
         for part in self.parts:
             for group in part.param_groups:
-                group["lr"] = share * part.defaults["lr"]
+                group["lr"] = share * group.get("rate_share", 1.0) * part.defaults["lr"]
             part.step()
             part.zero_grad(set_to_none=True)
 
@@ -177,12 +177,12 @@ def build(model: nn.Module, settings: Settings) -> Optimiser:
     """The optimiser that `settings` ask for, over all parameters of `model` that are trained."""
     named: dict[Tensor, str] = {p: name for name, p in model.named_parameters() if p.requires_grad}
     if settings.optimiser == "adagrad":
-        return Optimiser([Adagrad(_by_decay(named, settings), lr=settings.rate)], named)
+        return Optimiser([Adagrad(_groups(model, named, settings), lr=settings.rate)], named)
     recurrent = recurrent_matrices(model) if settings.optimiser == "muon" else {}
     rest = [p for p in named if p not in recurrent]
     parts: list[Optimizer] = []
     if rest:
-        groups = _by_decay(rest, settings)
+        groups = _groups(model, rest, settings)
         real = all(p.is_floating_point() for p in rest)  # the fused step takes no complex parameters
         parts.append(torch.optim.AdamW(groups, lr=settings.rate, betas=settings.betas, fused=real))
     if recurrent:
@@ -204,10 +204,16 @@ def recurrent_matrices(model: nn.Module) -> dict[Tensor, int]:
     return found
 
 
-def _by_decay(parameters: Iterable[Tensor], settings: Settings) -> list[dict]:
-    parameters = list(parameters)
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+def _groups(model: nn.Module, parameters: Iterable[Tensor], settings: Settings) -> list[dict]:
+    """Matrices decay and vectors do not; what a cell trains at a rate of its own (`Cell.RATE_SHARES`) stands apart."""
+    shares: dict[Tensor, float] = {}
+    for module in model.modules():
+        if isinstance(module, Cell):
+            shares |= {module.get_parameter(name): share for name, share in module.RATE_SHARES.items()}
+    groups: dict[tuple[bool, float], list[Tensor]] = {}
+    for p in parameters:
+        groups.setdefault((p.dim() >= 2, shares.get(p, 1.0)), []).append(p)
+    return [
+        {"params": some, "weight_decay": settings.weight_decay if decays else 0.0, "rate_share": share}
+        for (decays, share), some in groups.items()
     ]
-    return [group for group in groups if group["params"]]

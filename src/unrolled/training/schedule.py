@@ -8,7 +8,6 @@ weights. A run that was stopped keeps the plan that it had.
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -176,7 +175,7 @@ class Pace:
     closing: seconds that the end will take, for its validation, sample and checkpoint.
     """
 
-    def __init__(self, closing: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, closing: float, clock: Callable[[], float]) -> None:
         self.closing = closing
         self.clock = clock
         self._marks: deque[tuple[int, float]] = deque(maxlen=3)
@@ -195,7 +194,7 @@ class Pace:
 class Stretch:
     """The timed stretch at the start of a budget in minutes."""
 
-    def __init__(self, minutes: float, elapsed: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, minutes: float, elapsed: float, clock: Callable[[], float]) -> None:
         """elapsed: seconds of the minutes that are gone already."""
         self.clock = clock
         self.limit = min(TIMED_SECONDS, TIMED_SHARE * max(0.0, 60 * minutes - elapsed))

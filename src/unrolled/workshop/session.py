@@ -78,8 +78,13 @@ def _environment_number(name: str, least: int) -> int:
     return int(value)
 
 
-def run(session: Session, started: float, resuming: bool) -> Iterator[Event | Message]:
-    """Run the loop, write down what it says, and hand it on; at the end the weights, and what to try next."""
+def run(
+    session: Session, started: float, resuming: bool, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Event | Message]:
+    """Run the loop, write down what it says, and hand it on; at the end the weights, and what to try next.
+
+    clock, started: what minutes are counted by, and from.
+    """
     from unrolled.training.checkpoint import Checkpoints
     from unrolled.training.loop import train as loop
 
@@ -103,6 +108,7 @@ def run(session: Session, started: float, resuming: bool) -> Iterator[Event | Me
             started=started,
             resume=resuming,
             team=session.team,
+            clock=clock,
         )
         for event in events:
             if not first:

@@ -44,7 +44,7 @@ class StudyRequest:
     seeds: tuple[int, ...] = ()
     """Each gives a set of runs. None given: the study's own."""
     minutes: Annotated[float | None, tyro.conf.arg(metavar="N")] = None
-    """Budget of each training. Empty: the study's own."""
+    """Budget of each training, counted by what its cores give it. Empty: the study's own."""
     name: str = ""
     """What its folder and its result are called; empty is the study's name."""
     to: str = "docs/results"
@@ -145,13 +145,15 @@ def _conclude(
         picture = f"{name}-{title}.svg"
         folders.write_whole(to / picture, to_svg(figure).encode())
         body.append(f"![{figure.title}]({picture})")
-    disturbed = [one.outcome.job.name for one in finished if one.circumstances.core_share < LEAST_CORE_SHARE]
     remarks = [f"Failed: {job}: {error}" for job, error in failed.items()]
     for what, quantity in answer.results.items():
         if odd := sum(not math.isfinite(value) for value in quantity.values):
             remarks.append(f"{what}: {odd} of {len(quantity.values)} values were not finite, and are left out.")
-    if disturbed:
-        remarks.append(f"Had less than {LEAST_CORE_SHARE:.0%} of their cores: {', '.join(disturbed)}.")
+    if result.core_share is not None and result.core_share < LEAST_CORE_SHARE:
+        remarks.append(
+            f"Other programs ran at the same time: the least share of its cores that a job had was "
+            f"{result.core_share:.0%}. A training's minutes are those that its cores gave it."
+        )
     threads = sorted({one.circumstances.threads for one in finished})
     remarks.append(f"Jobs: {len(finished)}. Threads for each: {' or '.join(map(str, threads))}.")
     folders.write_whole(to / f"{name}.md", page(result, study.summary, [*body, *remarks]).encode())

@@ -81,7 +81,7 @@ def train(study: Study, folder: StudyFolder, job: Job, threads: int, progress: T
     """Train as `unrolled train` does, and measure; None where it was stopped on the way.
 
     What was begun goes on, bit for bit, where the budget is in steps or epochs. One in minutes begins anew, so that
-    its minutes are what they say.
+    its minutes are what they say: those that its cores gave it.
     """
     run = RunFolder(folder.trainings / job.name)
     options = _options(job, threads)
@@ -91,12 +91,21 @@ def train(study: Study, folder: StudyFolder, job: Job, threads: int, progress: T
             events = resume(ResumeRequest(str(run.path), cell=options.cell))
         else:
             shutil.rmtree(run.path, ignore_errors=True)
-            events = train_events(TrainRequest(job.recipe, options, job.name, runs=str(folder.trainings)))
+            request = TrainRequest(job.recipe, options, job.name, runs=str(folder.trainings))
+            events = train_events(request, started=0.0, clock=lambda: core_time(threads))
         for event in _told(events, progress):
             if isinstance(event, Interrupted):
                 return None
     figures = {part: _evaluated(run, part, options.cell) for part in job.parts}
     return {**figures, **_record(run, options), **_measured(study, run, options.cell)}
+
+
+def core_time(threads: int) -> float:
+    """Seconds that this process's cores have given it since it began, each of its `threads` counted as one core.
+
+    A study's minutes are counted by it: how many other jobs a machine runs at the same time changes nothing then.
+    """
+    return time.process_time() / threads
 
 
 def _options(job: Job, threads: int) -> Options:

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,10 +92,13 @@ def train(
     return load(folder, cell=changed.cell)
 
 
-def train_events(request: TrainRequest, started: float | None = None) -> Iterator[Event | Message]:
+def train_events(
+    request: TrainRequest, started: float | None = None, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Event | Message]:
     """Train as asked: `Began`, the loop's events, the final sample, and what to try next.
 
-    started: on the clock of time.monotonic, what a budget in minutes counts from; None is the start of the process.
+    clock: what a budget in minutes is counted by. started: what it counts from, by that clock; None, for the clock of
+        time.monotonic alone, is the start of the process.
     Under torchrun every process runs this; only the first writes and says anything.
     A run that ends in an error before its first update leaves no folder behind.
     """
@@ -126,7 +129,7 @@ def train_events(request: TrainRequest, started: float | None = None) -> Iterato
                 if team.first:
                     _write_configs(folder, request.recipe, options, data, parent)
             work = session.Session(folder, request.recipe, recipe, options, data, model, team)
-            for event in session.run(work, started, resuming=False):
+            for event in session.run(work, started, resuming=False, clock=clock):
                 learnt = learnt or isinstance(event, (Updated, Interrupted))
                 yield event
         except BaseException:
