@@ -21,7 +21,7 @@ FLOORS = (
     {"cells"},
     {"kernels"},
     {"layers", "contracts"},
-    {"models"},
+    {"models", "interchange"},
     {"data", "training", "generation", "diagnostics"},
     {"recipes"},
     {"studies", "estimators"},
