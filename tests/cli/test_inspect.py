@@ -73,6 +73,42 @@ def test_shortcuts_keep_the_gradient_of_deep_networks_near_one_size(command: Com
     one_line(command("inspect", "depth", "--blocks", 0), "--blocks 0", "1 or more")
 
 
+def test_every_number_of_hello(command: Command) -> None:
+    assert command("train", "hello", "--steps", 3, "--threads", 1, "--name", "hello").code == 0
+    said = command("inspect", "numbers", "hello", "--json", "numbers.json")
+    assert said.code == 0, said.error
+    table = from_json(json.loads(Path("numbers.json").read_text()))
+    assert isinstance(table, Table)
+    assert ("input letter", "h", "e", "l", "l") in table.rows and len(table.rows) == 18
+    assert command("inspect", "numbers", "hello", "--text", "hole").out != said.out
+    command.trained()
+    one_line(command("inspect", "numbers", "book"), "too many numbers", "unrolled train hello")
+
+
+def test_what_answers_hang_on(command: Command) -> None:
+    def trained(recipe: str, *more: object) -> None:
+        assert command("train", recipe, "--steps", 1, "--sizes", 4, "--threads", 1, *more).code == 0
+
+    def found(run: str, *more: object) -> HeatMap:
+        said = command("inspect", "influence", run, "--json", "influence.json", *more)
+        assert said.code == 0, said.error
+        figure = from_json(json.loads(Path("influence.json").read_text()))
+        assert isinstance(figure, HeatMap) and max(map(max, figure.values)) == 1
+        return figure
+
+    trained("adding", "--length", 6)
+    assert found("adding").columns == tuple("123456") and len(found("adding").rows) == 1
+    assert found("adding", "--example", 500) != found("adding", "--example", 400)
+    one_line(command("inspect", "influence", "adding", "--example", 501), "--example 501", "500 sequences")
+    trained("who-is-he")
+    assert found("who-is-he").rows == ("answer at he",) and "he" in found("who-is-he").columns
+    trained("is-it-raining")
+    rain = found("is-it-raining")
+    assert len(rain.rows) == len(rain.columns) and rain.values[0][1] == 0 < rain.values[1][0]
+    command.trained()
+    one_line(command("inspect", "influence", "book"), "gives no answers", "saliency")
+
+
 def test_figures_go_into_files(command: Command) -> None:
     run = command.trained()
     options = {"text": "the cat", "layer": 1, "gate": "cell"}
@@ -250,7 +286,7 @@ def test_every_cell_is_shown_or_refused_in_one_line(command: Command, what: str)
 
 def test_each_figure_is_tested_here() -> None:
     named = {action.name.split()[1] for action in ACTIONS if action.name.startswith("inspect ")}
-    assert named == {*OF_A_RUN, *OF_BOTH, "memory", "depth"}
+    assert named == {*OF_A_RUN, *OF_BOTH, "memory", "depth", "numbers", "influence"}
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "inspect.md"

@@ -116,30 +116,13 @@ def settings(options: HelloOptions) -> Settings:
 
 
 def numbers(model: LanguageModel, assets: Mapping[str, Any]) -> Table:
-    """Every number of the unrolled network: one column a step, one row a unit, as in the lecture's drawing."""
+    """Every number of the network unrolled over the word: a column a step, a row a unit, as the lecture has it."""
     import torch
 
+    from unrolled.diagnostics.numbers import step_table
+
     word, letters = assets["word"], assets["letters"]
-    ids = torch.tensor([letters.index(letter) for letter in word])[:, None]
-    with torch.no_grad():
-        read = model.read(ids[:-1], model.initial_state(1), record=("states",))
-    hidden = read.traces[0][0].output[:, 0]
-    logits = read.logits[:, 0]
-    log_p = torch.log_softmax(logits, -1)
-    steps = range(len(word) - 1)
-    rows: list[list[str]] = [["input letter", *word[:-1]]]
-    rows += [[f"x  {letter}", *(f"{int(ids[t, 0] == k)}" for t in steps)] for k, letter in enumerate(letters)]
-    rows += [[f"h  {j + 1}", *(f"{hidden[t, j]:.3f}" for t in steps)] for j in range(hidden.shape[1])]
-    rows += [[f"y  {letter}", *(f"{logits[t, k]:.3f}" for t in steps)] for k, letter in enumerate(letters)]
-    rows += [[f"p  {letter}", *(f"{log_p[t, k].exp():.3f}" for t in steps)] for k, letter in enumerate(letters)]
-    rows += [["target letter", *word[1:]]]
-    losses = [-float(log_p[t, int(ids[t + 1, 0])]) for t in steps]
-    rows += [["−ln p[target]", *(f"{loss:.4f}" for loss in losses)]]
-    return Table(
-        title=f"loss = −Σ ln p[target] = {sum(losses):.4f} nats",
-        columns=("", *(f"step {t + 1}" for t in steps)),
-        rows=tuple(tuple(row) for row in rows),
-    )
+    return step_table(model, torch.tensor([letters.index(letter) for letter in word]), letters)
 
 
 def weights(model: LanguageModel) -> list[Table]:

@@ -52,6 +52,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("inspect saliency", "Show what a forecast hangs on.", "inspect", "SaliencyRequest", "inspect"),
     Action("inspect half-life", "Show how long each unit remembers.", "inspect", "HalfLifeRequest", "inspect"),
     Action("inspect saturation", "Show how often gates are shut or open.", "inspect", "SaturationRequest", "inspect"),
+    Action("inspect numbers", "Show every number of a small network.", "inspect", "NumbersRequest", "inspect"),
+    Action(
+        "inspect influence",
+        "Show which steps each answer hangs on.",
+        "inspect_answers",
+        "InfluenceRequest",
+        "inspect_influence",
+    ),
     Action(
         "inspect gradient-flow",
         "Show how far back a gradient reaches, in a run or a cell.",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NOT_OF_A_LOOK = {"run", "runs", "cell", "svg", "json", "npy", "hidden", "beside", "singular_value"}
 #: Characters over which the unit that was found is shown.
 SHOWN = 600
+#: Numbers of a step that can still be read: of its input, its hidden units, its logits and probabilities.
+MOST_NUMBERS = 60
 Figures = tuple[Figure, ...]
 
 
@@ -119,6 +121,16 @@ class SaturationRequest(TextLook):
     """Characters of the text to read, at most."""
     layer: int = 1
     """Which layer, from 1."""
+
+
+@dataclass(frozen=True)
+class NumbersRequest(TextLook):
+    """Show every number of a small network, unrolled over a short text."""
+
+    text: Annotated[str, tyro.conf.arg(metavar="FILE|-|WORDS")] = ""
+    """A file, - for standard input, or words. Empty: the word of a run of hello."""
+    length: int = 17
+    """Characters of the text to read, at most."""
 
 
 def inspect(request: TextLook) -> Iterator[Message]:
@@ -254,6 +266,21 @@ def _saturation(reader: Reader, request: SaturationRequest) -> Figures:
     return gates.saturation_points(signals), gates.saturation_table(signals)
 
 
+def _numbers(reader: Reader, request: NumbersRequest) -> Figures:
+    from unrolled.diagnostics.numbers import step_table
+
+    model, word = reader.model, reader.run.assets.get("word", "")
+    units = sum(cell.output_size for layer in model.recurrent.cells() for cell in layer)
+    if units + 3 * model.vocabulary_size > MOST_NUMBERS:
+        raise OptionError(
+            f"{reader.run.folder.path}: {units} hidden units and {model.vocabulary_size} symbols make too many numbers "
+            "to show: look into a network as small as that of `unrolled train hello`"
+        )
+    read = reader.read(reader.text(request.text or word, request.length))
+    names = [reader.name(symbol).strip("'") for symbol in range(model.vocabulary_size)]
+    return (step_table(model, read.symbols, names),)
+
+
 _FIGURES: dict[type, Callable[[Reader, Any], Figures]] = {
     UnitsRequest: _units,
     UnitRequest: _unit,
@@ -263,4 +290,5 @@ _FIGURES: dict[type, Callable[[Reader, Any], Figures]] = {
     SurpriseRequest: _surprise,
     HalfLifeRequest: _half_life,
     SaturationRequest: _saturation,
+    NumbersRequest: _numbers,
 }
