@@ -12,7 +12,7 @@ from unrolled.cells.cell import count_parameters
 from unrolled.data.vocabulary import CharacterVocabulary
 from unrolled.figures import Curves, Table
 from unrolled.recipes import registry as recipes
-from unrolled.studies import clipping_cliff, gradient_flow, recurrences, registry, resnet_lesion
+from unrolled.studies import clipping_cliff, gradient_flow, long_memory, recurrences, registry, resnet_lesion
 from unrolled.studies.equal import sized
 from unrolled.studies.study import Extent, Job, Outcome, best
 from unrolled.workshop.options import with_changes
@@ -25,7 +25,7 @@ def test_studies_are_listed_and_imported_without_torch() -> None:
         "print('torch' in sys.modules, *registry.names())"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert said == ["False", "clipping-cliff", "gradient-flow", "recurrences", "resnet-lesion"]
+    assert said == ["False", "clipping-cliff", "gradient-flow", "long-memory", "recurrences", "resnet-lesion"]
     assert registry.plain_name("here.my_study:STUDY") == "my-study"
 
 
@@ -189,3 +189,41 @@ def test_every_task_takes_a_cell_of_so_many_parameters(task: recurrences.Task, c
     options = sized(recipe, options, ASSETS[task.recipe], recurrences.PARAMETERS)
     found = count_parameters(recipe.model(options, ASSETS[task.recipe]))
     assert len(options.sizes) == 2 and abs(found / recurrences.PARAMETERS - 1) < 0.03
+
+
+def test_long_memory_gives_every_task_its_cells_and_every_job_options_that_its_recipe_takes() -> None:
+    jobs = long_memory.jobs(Extent((0, 1)))
+    for task, least in (("adding-200", 4), ("adding-600", 2), ("copy-200", 3), ("pixels", 5)):
+        assert len({job.labels["cell"] for job in jobs if job.labels["task"] == task}) >= least
+    for job in jobs:
+        options = with_changes(recipes.find(job.recipe).Options(), job.options)
+        assert (options.cell, options.seed) == (job.labels["cell"], job.labels["seed"])
+        same_task = [by.options["steps"] for by in jobs if by.labels["task"] == job.labels["task"]]
+        assert set(same_task) == {job.options["steps"]}  # as many updates for each cell
+
+
+def test_long_memory_puts_the_best_first_whichever_way_its_figure_goes() -> None:
+    def found(task: str, cell: str, figure: str, values: list[float]) -> list[Outcome]:
+        return [
+            Outcome(
+                Job(f"{task}-{cell}-{seed}", {"task": task, "cell": cell, "seed": seed}, {}),
+                {"test": {figure: value, "other": 0.0}, "options": {"rate": 0.1, "steps": 7}, "parameters": 9},
+            )
+            for seed, value in enumerate(values)
+        ]
+
+    answer = long_memory.answer(
+        found("adding-200", "elman", "loss", [0.17, 0.15])
+        + found("adding-200", "gru", "loss", [0.002, 0.004])
+        + found("pixels", "lstm", "accuracy", [80.0, 84.0])
+        + found("pixels", "urnn", "accuracy", [90.0, 91.0])
+    )
+    assert answer.words == (
+        "adding-200: gru 0.003, elman 0.16 squared error.",
+        "pixels: urnn 90.5, lstm 82 %.",
+    )
+    table = answer.figures["adding-200"]
+    assert isinstance(table, Table)
+    assert table.rows[0] == ("gru", pytest.approx(0.003), 0.002, 0.004, 2, 9, 0.1, 7)
+    assert answer.results["adding-200, gru"].target == "< 0.01" and not answer.results["pixels, urnn"].target
+    assert set(answer.figures) == {"adding-200", "pixels"}
