@@ -67,8 +67,9 @@ class Machine:
         self.calls = folder / "pip-calls"
         (self.checkout / "scripts").mkdir(parents=True)
         self.bin.mkdir()
-        for name in ("pyproject.toml", "constraints.txt", "scripts/setup"):
+        for name in ("pyproject.toml", "constraints.txt", "scripts/setup", "hatch_build.py", "CMakeLists.txt"):
             shutil.copy(ROOT / name, self.checkout / name)
+        shutil.copytree(ROOT / "csrc", self.checkout / "csrc")
         for tool in TOOLS:
             (self.bin / tool).symlink_to(shutil.which(tool) or pytest.fail(f"no {tool}"))
 
@@ -98,6 +99,7 @@ def test_setup_installs_once_and_again_only_after_a_change(machine: Machine) -> 
     first = machine.set_up()
     assert (first.returncode, len(machine.installs)) == (0, 1), first.stderr
     assert machine.installs[0].endswith("-c constraints.txt -e .[bpe,pictures,keras,test]")
+    assert "native core could not be built" in first.stderr
     again = machine.set_up()
     assert (again.returncode, again.stdout, again.stderr, len(machine.installs)) == (0, "", "", 1)
     for number, name in enumerate(("pyproject.toml", "constraints.txt"), 2):
@@ -105,6 +107,24 @@ def test_setup_installs_once_and_again_only_after_a_change(machine: Machine) -> 
             file.write("# changed\n")
         assert machine.set_up().returncode == 0
         assert len(machine.installs) == number
+
+
+def test_setup_builds_the_native_core_alone_where_that_alone_changed(machine: Machine) -> None:
+    machine.add_python("python3.12", "3.12.1")
+    assert machine.set_up().returncode == 0
+    with (machine.checkout / "csrc/isa/cells.h").open("a") as file:
+        file.write("// changed\n")
+    core = machine.checkout / "src/unrolled/kernels/_native.so"
+    core.parent.mkdir(parents=True)
+    core.touch()
+    result = machine.set_up()
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert machine.installs[1].endswith("--disable-pip-version-check --no-deps -e .")
+    machine.add("g++", "#!/usr/bin/env bash\n")  # a compiler came
+    assert machine.set_up().returncode == 0
+    assert len(machine.installs) == 3
+    assert machine.set_up(pip_code=1).returncode == 0
+    assert len(machine.installs) == 3
 
 
 def test_setup_begins_anew_where_the_environment_is_broken(machine: Machine) -> None:
