@@ -46,8 +46,9 @@ def test_several_cells_stand_on_one_plot(command: Command) -> None:
     words = shlex.split("inspect gradient-flow elman --beside gru lstm --length 8 --hidden 4 --singular-value 0.5")
     said = command(*words, "--json", "flow.json")
     assert said.code == 0, said.error
-    names = [one["name"] for one in json.loads(Path("flow.json").read_text())["series"]]
-    assert {"elman", "gru", "lstm"} <= set(names)
+    figure = json.loads(Path("flow.json").read_text())
+    assert {"elman", "gru", "lstm"} <= {one["name"] for one in figure["series"]}
+    assert figure["title"].endswith("0.5")
 
 
 def test_memory_of_a_cell(command: Command) -> None:

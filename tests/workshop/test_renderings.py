@@ -19,6 +19,7 @@ from rich.text import Text
 from unrolled.figures import ColouredText, Curves, HeatMap, Points, Series, Table
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import (
+    ABSENT,
     DIVERGING,
     SEQUENTIAL,
     TERMINAL_HIGHLIGHT,
@@ -369,6 +370,18 @@ def test_heat_map_colours_follow_the_values_and_zero_is_the_middle():
     root = parse(to_svg(HeatMap("h", ((3.0, 5.0),), ("r",), ("a", "b"), "v")))
     fills = [e.attrib["fill"] for e in root.iter(f"{NS}rect") if e.find(f"{NS}title") is not None]
     assert fills == [SEQUENTIAL[0], SEQUENTIAL[-1]]
+
+
+def test_cells_too_small_to_point_at_are_one_mark_for_each_run_of_a_shade():
+    values = (*(0.0,) * 50, *(1.0,) * 30, math.nan, *(0.0,) * 19)
+    root = parse(to_svg(HeatMap("h", (values,), ("r",), tuple(map(str, range(100))), "v")))
+    marks = [e.attrib for e in root.iter(f"{NS}rect") if e.attrib["fill"] in (SEQUENTIAL[0], SEQUENTIAL[-1], ABSENT)]
+    marks = [mark for mark in marks if mark["height"] == "10.4"]
+    assert [mark["fill"] for mark in marks] == [SEQUENTIAL[0], SEQUENTIAL[-1], ABSENT, SEQUENTIAL[0]]
+    side = (float(marks[1]["x"]) - float(marks[0]["x"])) / 50
+    for mark, count in zip(marks, (50, 30, 1, 19), strict=True):
+        assert float(mark["width"]) == pytest.approx(count * side + 0.4, abs=0.02)
+    assert float(marks[3]["x"]) == pytest.approx(float(marks[0]["x"]) + 81 * side, abs=0.02)
 
 
 def test_columns_that_have_no_room_in_a_terminal_share_cells():

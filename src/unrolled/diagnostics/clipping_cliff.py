@@ -90,8 +90,8 @@ def clipping_cliff(
     b = torch.linspace(*b_range, rows, dtype=torch.float64).flip(0)  # the highest on top
     values = loss(w[None, :], b[:, None])
     ways = {
-        "descent without clipping": descend(*start, rate, updates),
-        f"descent, gradient clipped to norm {norm:g}": descend(*start, rate, updates, norm),
+        "without clipping": descend(*start, rate, updates),
+        f"clipped to norm {norm:g}": descend(*start, rate, updates, norm),
     }
     paths = tuple(
         Series(

@@ -207,7 +207,10 @@ def _cell_flows(cell: type[Cell], request: GradientFlowRequest) -> Figures:
     found = gradient_flow.compare_cells(
         cells, FEATURES, request.hidden or UNITS, request.length, singular_value=request.singular_value
     )
-    return gradient_flow.gradient_flow(found), gradient_flow.about_bounds(found)
+    title = "How far back a gradient reaches"
+    if request.singular_value is not None:
+        title = f"{title}, the largest singular value of W being {request.singular_value:g}"
+    return gradient_flow.gradient_flow(found, title), gradient_flow.about_bounds(found)
 
 
 def _text_jacobians(reader: Reader, request: JacobianRequest) -> Figures:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -26,6 +27,11 @@ from unrolled.workshop.renderings.plots import draw_curves, draw_points
 from unrolled.workshop.renderings.scales import ColourScale, cut, heat_scale, text_scale
 from unrolled.workshop.renderings.words import cell, number, short_number, shorten, visible
 
+#: Cells of a heat map that are at least so wide stand apart by a gap, and tell their number under a pointer.
+LARGE, GAP = 10.0, 1.5
+#: Steps between the ends of the colours, in which smaller ones are drawn.
+SHADES = 80
+
 
 def to_svg(figure: Figure) -> str:
     """The figure as an SVG document. The same figure gives the same text, character for character."""
@@ -46,7 +52,7 @@ def _heat_map(figure: HeatMap) -> str:
     turned = max((sans_width(column, 12) for column in columns), default=0) > side - 2
     room = max((sans_width(column, 12) for column in columns), default=0) if turned else 12.0
     top = TOP + 6 + room
-    height = min(side, 28.0) if side >= 10 else 10.0
+    height = min(side, 28.0) if side >= LARGE else 10.0
     for j in range(0, len(columns), math.ceil(14 / side)):
         x = left + (j + 0.5) * side
         drawing.text(
@@ -57,20 +63,22 @@ def _heat_map(figure: HeatMap) -> str:
             anchor="start" if turned else "middle",
             turn=-90 if turned else None,
         )
-    gap = 1.5 if side >= 10 else 0.0
     for i, values in enumerate(figure.values):
         y = top + i * height
         if i % math.ceil(14 / height) == 0:
             drawing.text(left - 9, y + height / 2 + 4, rows[i], fill=MUTED, anchor="end")
+        if side < LARGE:
+            _fine_row(drawing, values, scale, left, y, side, height)
+            continue
         for j, value in enumerate(values):
             drawing.put(
                 "rect",
                 tip=f"{figure.rows[i]}, {figure.columns[j]}: {number(value)}",
                 x=left + j * side,
                 y=y,
-                width=side - gap,
-                height=height - gap,
-                rx=2 if gap else None,
+                width=side - GAP,
+                height=height - GAP,
+                rx=2,
                 fill=mix(scale.colours, scale.share(value)),
             )
     bottom = top + len(rows) * height
@@ -82,6 +90,22 @@ def _heat_map(figure: HeatMap) -> str:
         drawing.text(EDGE + 30, bottom + 32, shorten(visible(path.name), 90))
     width = max(left + len(columns) * side + EDGE, 420.0, sans_width(visible(figure.title), 16) + 2 * EDGE)
     return drawing.document(min(width, max(WIDTH, left + len(columns) * side + EDGE)), bottom + 52)
+
+
+def _fine_row(
+    drawing: Drawing, values: Sequence[float], scale: ColourScale, left: float, y: float, side: float, height: float
+) -> None:
+    """Cells too small to point at: one mark for neighbours of one shade, a little larger than their place: no seams."""
+    j = 0
+    for colour, same in itertools.groupby(values, key=lambda value: _shade(scale, value)):
+        count = len(list(same))
+        drawing.put("rect", x=left + j * side, y=y, width=count * side + 0.4, height=height + 0.4, fill=colour)
+        j += count
+
+
+def _shade(scale: ColourScale, value: float) -> str:
+    share = scale.share(value)
+    return mix(scale.colours, share if math.isnan(share) else round(share * SHADES) / SHADES)
 
 
 def _paths(drawing: Drawing, figure: HeatMap, left: float, top: float, width: float, height: float) -> None:
