@@ -239,7 +239,11 @@ def test_curves_of_runs_are_in_their_unit_and_beside_what_needs_no_memory(comman
     curves = loss_curves([RunFolder(command.runs / cell) for cell in ("lstm", "urnn")])
     assert curves.y_label == "loss, nats/step"
     *own, floor = curves.series
-    assert {s.name.split(":")[0] for s in own} == {"lstm", "urnn"} and not any(s.beside for s in own)
+    each = ("lstm: training", "lstm: validation", "urnn: training", "urnn: validation")
+    assert tuple(s.name for s in own) == each
+    assert [s.beside for s in own] == ["", each[0], "", each[2]]
+    losses = [e["loss"] for e in RunFolder(command.runs / "lstm").events() if e["event"] == "updated"]
+    assert own[0].y == tuple(losses)  # so few are not smoothed
     assert (floor.name, floor.beside, floor.x) == ("loss without memory", "loss", (0.0, 3.0))
     assert floor.y == pytest.approx((10 * math.log(8) / 21,) * 2)
 

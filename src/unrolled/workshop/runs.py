@@ -174,20 +174,17 @@ def runs_compare(request: RunsCompareRequest) -> Iterator[Message]:
 def loss_curves(runs: list[RunFolder]) -> Curves:
     """Training loss, smoothed, and the validation loss (the first figure where none is called so), against steps.
 
-    What a figure is named after, as "loss without memory" is after "loss", is a line to compare with: once for all
-    runs that it is the same for.
+    Of several runs, each has a colour, and its validation stands beside its training. What a figure is named after, as
+    "loss without memory" is after "loss", is a line to compare with: once for all runs that it is the same for.
     """
     series: list[Series] = []
     compared: dict[tuple[str, float], Series] = {}
+    several = len(runs) > 1
     for run in runs:
-        label = f"{run.name}: " if len(runs) > 1 else ""
-        smoothed, training, held_out = None, [], []
-        first = ""
+        training, held_out, first = [], [], ""
         for event in run.events():
             if event["event"] == "updated":
-                loss = event["loss"]
-                smoothed = loss if smoothed is None else 0.98 * smoothed + 0.02 * loss
-                training.append((float(event["step"]), smoothed))
+                training.append((float(event["step"]), event["loss"]))
             elif event["event"] == "validated" and event["figures"]:
                 figures = event["figures"]
                 first = first or ("loss" if "loss" in figures else next(iter(figures)))
@@ -196,13 +193,27 @@ def loss_curves(runs: list[RunFolder]) -> Curves:
                     if name.startswith(f"{first} "):
                         steps = (0.0, float(event["step"]))
                         compared[name, value] = Series(name, steps, (value, value), beside=first)
+        names = ("training, smoothed", f"validation, {first}")
+        if several:
+            names = (f"{run.name}: training", f"{run.name}: validation")
         if training:
-            thinned = training[:: max(1, len(training) // 400)]
-            series.append(_series(f"{label}training, smoothed", thinned))
+            series.append(_series(names[0], _smoothed(training)[:: max(1, len(training) // 400)]))
         if held_out:
-            series.append(_series(f"{label}validation, {first}", held_out))
-    title = " and ".join(run.name for run in runs)
+            series.append(_series(names[1], held_out, beside=names[0] if several and training else ""))
+    title = ", ".join(run.name for run in runs)
+    if several:
+        title = f"{title}: loss in training, smoothed, and in validation"
     return Curves(title, (*series, *compared.values()), "steps", _loss_label(runs))
+
+
+def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A mean that forgets, over fifty points, or over a twentieth of them where they are few: it lags no further."""
+    share = max(1 / 50, min(1.0, 20 / max(len(points), 1)))
+    smoothed, found = 0.0, []
+    for number, (x, y) in enumerate(points):
+        smoothed = y if number == 0 else (1 - share) * smoothed + share * y
+        found.append((x, smoothed))
+    return found
 
 
 def _loss_label(runs: list[RunFolder]) -> str:
@@ -212,8 +223,8 @@ def _loss_label(runs: list[RunFolder]) -> str:
     return f"loss, {units.pop()}" if len(units) == 1 else "loss"
 
 
-def _series(name: str, points: list[tuple[float, float]]) -> Series:
-    return Series(name, tuple(x for x, _ in points), tuple(y for _, y in points))
+def _series(name: str, points: list[tuple[float, float]], beside: str = "") -> Series:
+    return Series(name, tuple(x for x, _ in points), tuple(y for _, y in points), beside)
 
 
 def _written(curves: Curves, file: str) -> Note:
