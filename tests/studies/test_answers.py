@@ -12,7 +12,15 @@ from unrolled.cells.cell import count_parameters
 from unrolled.data.vocabulary import CharacterVocabulary
 from unrolled.figures import Curves, Table
 from unrolled.recipes import registry as recipes
-from unrolled.studies import clipping_cliff, gradient_flow, long_memory, recurrences, registry, resnet_lesion
+from unrolled.studies import (
+    clipping_cliff,
+    gradient_flow,
+    long_memory,
+    pixel_by_pixel,
+    recurrences,
+    registry,
+    resnet_lesion,
+)
 from unrolled.studies.equal import sized
 from unrolled.studies.study import Extent, Job, Outcome, best
 from unrolled.workshop.options import with_changes
@@ -25,7 +33,15 @@ def test_studies_are_listed_and_imported_without_torch() -> None:
         "print('torch' in sys.modules, *registry.names())"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert said == ["False", "clipping-cliff", "gradient-flow", "long-memory", "recurrences", "resnet-lesion"]
+    assert said == [
+        "False",
+        "clipping-cliff",
+        "gradient-flow",
+        "long-memory",
+        "pixel-by-pixel",
+        "recurrences",
+        "resnet-lesion",
+    ]
     assert registry.plain_name("here.my_study:STUDY") == "my-study"
 
 
@@ -192,7 +208,7 @@ def test_every_task_takes_a_cell_of_so_many_parameters(task: recurrences.Task, c
 
 
 def test_long_memory_gives_every_task_its_cells_and_every_job_options_that_its_recipe_takes() -> None:
-    jobs = long_memory.jobs(Extent((0, 1)))
+    jobs = [*long_memory.STUDY.jobs(Extent((0, 1))), *pixel_by_pixel.STUDY.jobs(Extent((0, 1)))]
     for task, least in (("adding-200", 4), ("adding-600", 2), ("copy-200", 3), ("pixels", 5)):
         assert len({job.labels["cell"] for job in jobs if job.labels["task"] == task}) >= least
     for job in jobs:
@@ -212,18 +228,14 @@ def test_long_memory_puts_the_best_first_whichever_way_its_figure_goes() -> None
             for seed, value in enumerate(values)
         ]
 
-    answer = long_memory.answer(
-        found("adding-200", "elman", "loss", [0.17, 0.15])
-        + found("adding-200", "gru", "loss", [0.002, 0.004])
-        + found("pixels", "lstm", "accuracy", [80.0, 84.0])
-        + found("pixels", "urnn", "accuracy", [90.0, 91.0])
-    )
-    assert answer.words == (
-        "adding-200: gru 0.003, elman 0.16 squared error.",
-        "pixels: urnn 90.5, lstm 82 %.",
-    )
+    outcomes = found("adding-200", "elman", "loss", [0.17, 0.15]) + found("adding-200", "gru", "loss", [0.002, 0.004])
+    answer = long_memory.STUDY.answer(outcomes)
+    assert answer.words == ("adding-200: gru 0.003, elman 0.16 squared error.",)
     table = answer.figures["adding-200"]
     assert isinstance(table, Table)
     assert table.rows[0] == ("gru", pytest.approx(0.003), 0.002, 0.004, 2, 9, 0.1, 7)
-    assert answer.results["adding-200, gru"].target == "< 0.01" and not answer.results["pixels, urnn"].target
-    assert set(answer.figures) == {"adding-200", "pixels"}
+    assert answer.results["adding-200, gru"].target == "< 0.01" and not answer.results["adding-200, elman"].target
+    assert set(answer.figures) == {"adding-200"}
+
+    outcomes = found("pixels", "lstm", "accuracy", [80.0, 84.0]) + found("pixels", "lru", "accuracy", [90.0, 91.0])
+    assert pixel_by_pixel.STUDY.answer(outcomes).words == ("pixels: lru 90.5, lstm 82 %.",)
