@@ -372,6 +372,13 @@ def test_heat_map_colours_follow_the_values_and_zero_is_the_middle():
     assert fills == [SEQUENTIAL[0], SEQUENTIAL[-1]]
 
 
+def test_what_the_numbers_of_a_small_heat_map_are_is_not_cut_off():
+    label = "a long name of what these numbers are, and of their unit"
+    root = parse(to_svg(HeatMap("h", ((0.0123, 1.0),), ("r",), ("a", "b"), label)))
+    (last,) = (e for e in root.iter(f"{NS}text") if e.text == label)
+    assert float(root.attrib["width"]) > float(last.attrib["x"]) + 5 * len(label)
+
+
 def test_cells_too_small_to_point_at_are_one_mark_for_each_run_of_a_shade():
     values = (*(0.0,) * 50, *(1.0,) * 30, math.nan, *(0.0,) * 19)
     root = parse(to_svg(HeatMap("h", (values,), ("r",), tuple(map(str, range(100))), "v")))

@@ -83,12 +83,12 @@ def _heat_map(figure: HeatMap) -> str:
             )
     bottom = top + len(rows) * height
     _paths(drawing, figure, left, top, len(columns) * side, len(rows) * height)
-    _legend(drawing, EDGE, bottom + 22, figure.value_label, scale)
+    legend = _legend(drawing, EDGE, bottom + 22, figure.value_label, scale)
     for number_, path in enumerate(figure.paths):
         bottom += 22
         drawing.line([(EDGE, bottom + 28), (EDGE + 22, bottom + 28)], stroke=_path_colour(number_), stroke_width=2.2)
         drawing.text(EDGE + 30, bottom + 32, shorten(visible(path.name), 90))
-    width = max(left + len(columns) * side + EDGE, 420.0, sans_width(visible(figure.title), 16) + 2 * EDGE)
+    width = max(left + len(columns) * side, 420.0 - EDGE, EDGE + sans_width(visible(figure.title), 16), legend) + EDGE
     return drawing.document(min(width, max(WIDTH, left + len(columns) * side + EDGE)), bottom + 52)
 
 
@@ -126,8 +126,8 @@ def _path_colour(number_: int) -> str:
     return LINES[(number_ + 1) % len(LINES)]
 
 
-def _legend(drawing: Drawing, x: float, y: float, label: str, scale: ColourScale) -> None:
-    """The scale's colours between its ends, then what they mean."""
+def _legend(drawing: Drawing, x: float, y: float, label: str, scale: ColourScale) -> float:
+    """The scale's colours between its ends, then what they mean; gives the x where that ends."""
     low, high = short_number(scale.low), short_number(scale.high)
     drawing.text(x, y + 10, low, fill=MUTED)
     x += sans_width(low, 12) + 8
@@ -136,7 +136,9 @@ def _legend(drawing: Drawing, x: float, y: float, label: str, scale: ColourScale
         drawing.put("rect", x=x + 4 * i, y=y, width=4.5 if i < 29 else 4, height=12, fill=mix(scale.colours, i / 29))
     drawing.put("rect", x=x, y=y, width=120, height=12, fill="none", stroke=FRAME)
     drawing.text(x + 128, y + 10, high, fill=MUTED)
-    drawing.text(x + 128 + sans_width(high, 12) + 14, y + 10, visible(label), fill=INK)
+    start = x + 128 + sans_width(high, 12) + 14
+    drawing.text(start, y + 10, visible(label), fill=INK)
+    return start + sans_width(visible(label), 12)
 
 
 # Coloured text
