@@ -244,6 +244,10 @@ def test_curves_of_runs_are_in_their_unit_and_beside_what_needs_no_memory(comman
     assert [s.beside for s in own] == ["", each[0], "", each[2]]
     losses = [e["loss"] for e in RunFolder(command.runs / "lstm").events() if e["event"] == "updated"]
     assert own[0].y == tuple(losses)  # so few are not smoothed
+    assert not curves.y_log
+    with (command.runs / "lstm" / "events.jsonl").open("a", encoding="utf-8") as events:
+        events.write(json.dumps({"event": "validated", "step": 3, "figures": {"loss": 1e-4}, "best": True}) + "\n")
+    assert loss_curves([RunFolder(command.runs / "lstm")]).y_log
     assert (floor.name, floor.beside, floor.x) == ("loss without memory", "loss", (0.0, 3.0))
     assert floor.y == pytest.approx((10 * math.log(8) / 21,) * 2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from unrolled.recipes import registry
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Message, Note, Shown
+
+#: Losses that are so many times each other stand on a logarithmic axis.
+WIDE = 300
 
 
 @dataclass(frozen=True)
@@ -202,8 +206,12 @@ def loss_curves(runs: list[RunFolder]) -> Curves:
             series.append(_series(names[1], held_out, beside=names[0] if several and training else ""))
     title = ", ".join(run.name for run in runs)
     if several:
-        title = f"{title}: loss in training, smoothed, and in validation"
-    return Curves(title, (*series, *compared.values()), "steps", _loss_label(runs))
+        title = f"{title}: loss, smoothed"
+    lines = (*series, *compared.values())
+    values = [y for line in lines for y in line.y if math.isfinite(y)]
+    # Beyond this a curve that falls to almost nothing, or rises without end, is all that could be seen.
+    wide = bool(values) and 0 < WIDE * min(values) < max(values)
+    return Curves(title, lines, "steps", _loss_label(runs), y_log=wide)
 
 
 def _smoothed(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
