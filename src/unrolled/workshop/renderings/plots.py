@@ -21,7 +21,7 @@ SIDE = 400.0
 def draw_curves(figure: Curves) -> str:
     """Lines over one pair of axes; where there are several, each has its name at its end."""
     drawing = titled(figure.title)
-    names = [shorten(visible(series.name), 24) for series in figure.series]
+    names = [shorten(visible(series.name), 30) for series in figure.series]
     margin = max((sans_width(name, 12) for name in names), default=0) if len(names) > 1 else 0.0
     left, right = EDGE + 46, WIDTH - EDGE - (margin + 12 if margin else 6)
     top, bottom = TOP + 26, 372.0
