@@ -138,6 +138,23 @@ def test_the_index_leads_to_every_page_in_order() -> None:
     assert -1 not in places and places == sorted(places)
 
 
+def test_drawing_takes_over_what_a_page_shows(tmp_path: Path, student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SCRIPT.draw.__globals__, "LECTURE", tmp_path)
+    (tmp_path / "pictures").mkdir()
+    page = tmp_path / "99-page.md"
+    look = "$ unrolled inspect unit tiny --text ab --svg"
+    page.write_text(
+        f"```console\n{look} seen.svg\n{look} \\\n  unseen.svg  # a remark\n$ unrolled study no-study\n```\n"
+        "![what is seen](pictures/seen.svg)\n![of a study](../results/no-study-all.svg)\n"
+    )
+    SCRIPT.draw(page)
+    assert [file.name for file in (tmp_path / "pictures").iterdir()] == ["seen.svg"]
+    assert Path.cwd() == student and not list(student.iterdir())
+    page.write_text("```console\n$ unrolled inspect unit nothing\n```\n")
+    with pytest.raises(SystemExit, match=r"99-page.md: unrolled inspect unit nothing: exit code 2"):
+        SCRIPT.draw(page)
+
+
 def test_budgets_are_shortened() -> None:
     train = shlex.split("train adding --steps 300 --name sum --minutes 5")
     assert shortened(train) == shlex.split("train adding --name sum --steps 3 --threads 1")
