@@ -56,7 +56,7 @@ def saturation_points(signals: Mapping[str, Tensor], title: str = "Saturation of
         Series(name, tuple(found.left.tolist()), tuple(found.right.tolist()))
         for name, found in saturation(signals).items()
     )
-    edge = Series("saturated all the time", (0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0))
+    edge = Series("always saturated", (0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0))
     return Points(title, series, f"share of time below {SHUT:g}", f"share of time above {OPEN:g}", (edge,))
 
 
