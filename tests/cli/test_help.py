@@ -45,7 +45,10 @@ def test_every_option_of_a_recipe_is_in_its_help(command: Command, recipe: str) 
 
 
 def test_the_names_of_recipes_are_those_of_the_files_that_have_one() -> None:
-    assert registry.names() == ["char-lm", "hello", "min-char-rnn", "names"]
+    kept = {"char-lm", "hello", "min-char-rnn", "names", "adding", "who-is-he", "residual-depth"}
+    helpers = {"answers", "language", "recipe", "registry"}  # what recipes share is none
+    assert kept <= set(registry.names()) and not helpers & set(registry.names())
+    assert registry.names() == sorted(registry.names())
     assert all(isinstance(recipe, Recipe) for recipe in registry.all_recipes().values())
 
 

@@ -13,13 +13,16 @@ from unrolled.cells.cell import LinearRecurrentCell
 from unrolled.contracts.kernel import check_kernel
 from unrolled.contracts.subject import usual
 from unrolled.errors import ContractError
-from unrolled.kernels import choose
+from unrolled.kernels import choose, native_core
 from unrolled.kernels.kernel import Kernel, Trace, past_length
 from unrolled.kernels.reference import Reference
 
 # Seeds for which no unit of a cell with kinks (ReLU, modReLU) crosses one in bfloat16.
-SEEDS = {"irnn": 4, "householder-rnn": 4}
+SEEDS = {"elman-relu": 4, "irnn": 4, "householder-rnn": 4}
 SUBJECTS = {name: usual(cell, SEEDS.get(name, 2)) for name, cell in registry.built_in().items()}
+
+
+NATIVE = ("elman", "elman-relu", "elman-sigmoid", "gru", "irnn", "lstm")
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
@@ -29,10 +32,13 @@ def test_every_kernel_agrees_with_the_reference_over_every_cell(kernel, name):
     twin = name in ("elman", "elman-relu", "gru", "irnn", "lstm", "projected-lstm")
     # Per number type: 3 inputs × 2 directions × 3 kinds of lengths; the reference serves all 4 records, zoneout, and a
     # mask where there is a recurrent product.
+    if kernel.NAME == "native":
+        assert served == (3 * 18 if name in NATIVE and native_core.is_built() else 0)
     if kernel.NAME == "fused":
         assert served == (3 * 18 if twin else 0)
     if kernel.NAME == "scan":  # all 4 records and zoneout, but no mask
-        assert served == (3 * 4 * 19 if name in ("lru", "min-gru", "min-lstm", "selective", "sru") else 0)
+        diagonal = ("lru", "memoryless", "min-gru", "min-lstm", "selective", "sru")
+        assert served == (3 * 4 * 19 if name in diagonal else 0)
     if kernel.NAME == "chunked":
         assert served == (3 * 18 if name == "mlstm" else 0)
     if kernel.NAME == "reference":
