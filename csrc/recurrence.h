@@ -12,6 +12,9 @@ namespace unrolled {
 
 enum class Number : int { float32, float64, bfloat16, count };
 
+// Of a C.
+inline long computed_bytes(int number) { return number == int(Number::float64) ? 8 : 4; }
+
 constexpr int MOST_STATES = 2;
 constexpr int MOST_EXTRA = 4;
 

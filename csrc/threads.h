@@ -2,13 +2,15 @@
 #pragma once
 
 #include <atomic>
+#include <thread>
 
 namespace unrolled {
 
 // Calls work(context, member, members) once on each of `members` ≤ threads threads at the same time, and returns when all have.
 void together(int threads, void (*work)(void* context, int member, int members), void* context);
 
-// Holds every member of a team until the last has come. Waits are a few microseconds, so it spins.
+// Holds every member of a team until the last has come. Waits are a few microseconds, so it spins; where they are longer,
+// another program has the core, and perhaps the one that is waited for waits for this one's.
 class Barrier {
  public:
   void wait(int members) {
@@ -19,7 +21,10 @@ class Barrier {
       round_.store(round + 1, std::memory_order_release);
       return;
     }
-    while (round_.load(std::memory_order_acquire) == round) pause();
+    for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
+      if (spins < 4096) pause();
+      else std::this_thread::yield();
+    }
   }
 
  private:

@@ -9,17 +9,50 @@ from unrolled.cells.cell import state_like
 from unrolled.cells.elman import ElmanSigmoid
 from unrolled.cells.gru import GRU
 from unrolled.cells.lru import LRU
+from unrolled.cells.lstm import LSTM
 from unrolled.cells.xlstm import MLSTM
 from unrolled.errors import KernelError, OptionError
-from unrolled.kernels import choose
+from unrolled.kernels import choose, native_core
 from unrolled.kernels.fused import Fused
 from unrolled.kernels.kernel import Pass
 from unrolled.layers.recurrent import Recurrent
 
 
-def a_pass(cell):
-    x = torch.randn(3, 2, cell.input_size)
+def a_pass(cell, steps=4):
+    x = torch.randn(steps, 2, cell.input_size)
     return Pass(cell, x, state_like(cell, x))
+
+
+@pytest.fixture(autouse=True)
+def without_the_native_core(request, monkeypatch):
+    """Most of these tests are about the others: the native core need not be there."""
+    if "core" not in request.fixturenames:
+        monkeypatch.setattr(native_core, "is_built", lambda: False)
+
+
+@pytest.fixture
+def core():
+    if not native_core.is_built():
+        pytest.skip("no C++ compiler built the native core")
+
+
+def test_the_native_kernel_is_taken_where_it_is_faster(core):
+    assert choose.choose([a_pass(GRU(2, 3))]).NAME == "native"
+    assert choose.choose([a_pass(LSTM(2, 3))]).NAME == "native"
+    assert choose.choose([a_pass(ElmanSigmoid(2, 3), steps=1)]).NAME == "native"  # torch has none
+    assert choose.choose([a_pass(GRU(2, 3), steps=1)]).NAME == "fused"
+    with torch.no_grad():
+        assert choose.choose([a_pass(GRU(2, 3))]).NAME == "native"
+        assert choose.choose([a_pass(LSTM(2, 3))]).NAME == "fused"
+        assert "no gradients to compute" in choose.explain([a_pass(LSTM(2, 3))])["native"][0]
+        assert choose.choose([a_pass(LSTM(2, 3))], name="native").NAME == "native"  # it yields; it does not refuse
+    assert "few steps" in choose.explain([a_pass(GRU(2, 3), steps=1)])["native"][0]
+
+
+def test_without_a_compiler_the_native_kernel_says_so():
+    assert choose.explain([a_pass(GRU(2, 3))])["native"] == [
+        "the native core was not built when this package was installed: there was no C++ compiler"
+    ]
 
 
 def test_the_fastest_that_does_not_refuse_is_taken():
@@ -62,7 +95,9 @@ def test_a_kernel_asked_for_by_name_never_gives_way(cell, record, words):
 
 
 def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
-    with pytest.raises(OptionError, match=r"called 'fuzed'.*'fused'.*Known: auto, fused, scan, chunked, reference"):
+    with pytest.raises(
+        OptionError, match=r"called 'fuzed'.*'fused'.*Known: auto, native, fused, scan, chunked, reference"
+    ):
         choose.named("fuzed")
     with pytest.raises(OptionError, match="fuzed"):
         Recurrent(GRU, 2, [3], kernel="fuzed")
@@ -70,7 +105,7 @@ def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
 
 def test_the_explanation_names_every_kernel_in_the_order_of_trial():
     explained = choose.explain([a_pass(ElmanSigmoid(2, 3))])
-    assert list(explained) == ["fused", "scan", "chunked", "reference"]
+    assert list(explained) == ["native", "fused", "scan", "chunked", "reference"]
     assert explained["reference"] == []
     assert len(explained["fused"]) == 1
 

@@ -1,4 +1,5 @@
-"""Which kernel runs: the first in order that does not refuse, or the one asked for by name, which never gives way."""
+"""Which kernel runs: the first in order that neither refuses nor yields to a faster one, or the one asked for by name,
+which never gives way."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from unrolled.errors import KernelError, OptionError, did_you_mean
 from unrolled.kernels.chunked import Chunked
 from unrolled.kernels.fused import Fused
 from unrolled.kernels.kernel import Kernel, Pass, Record, Stepper
+from unrolled.kernels.native import Native
 from unrolled.kernels.reference import Reference, ReferenceStepper
 from unrolled.kernels.scan import Scan
 
 #: Fastest first.
-KERNELS: tuple[Kernel, ...] = (Fused(), Scan(), Chunked(), Reference())
+KERNELS: tuple[Kernel, ...] = (Native(), Fused(), Scan(), Chunked(), Reference())
 AUTO = "auto"
 
 
@@ -46,7 +48,7 @@ def named(name: str) -> Kernel:
 
 def explain(passes: Sequence[Pass], record: Collection[Record] = ()) -> dict[str, list[str]]:
     """Kernel → its reasons against these passes, in the order in which they are tried."""
-    return {kernel.NAME: kernel.refuses(passes, record) for kernel in KERNELS}
+    return {kernel.NAME: kernel.refuses(passes, record) or kernel.yields(passes, record) for kernel in KERNELS}
 
 
 def stepper(cell: Cell) -> Stepper:

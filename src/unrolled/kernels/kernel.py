@@ -141,6 +141,10 @@ class Kernel(ABC):
     def refuses(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
         """Why this kernel cannot serve these passes, in words for a user; empty when it can."""
 
+    def yields(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
+        """Why, though it can serve these passes, a later one is measured to be faster; empty where none is."""
+        return []
+
     def run(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[Trace]:
         """The trace of each pass. KernelError, with the reasons, where this kernel refuses: it never gives way."""
         if reasons := self.refuses(passes, record):

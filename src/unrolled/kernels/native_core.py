@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -18,9 +17,10 @@ from torch import Tensor
 from unrolled.errors import ShapeError
 
 _MODULE = "unrolled.kernels._native"
-#: In the order of `Number` in csrc/recurrence.h: what is stored, and what is computed with.
-_NUMBERS = {torch.float32: torch.float32, torch.float64: torch.float64, torch.bfloat16: torch.float32}
-_ORDER = list(_NUMBERS)
+#: The types that a sequence is stored in → those that are computed with.
+COMPUTED = {torch.float32: torch.float32, torch.float64: torch.float64, torch.bfloat16: torch.float32}
+#: The former → their numbers in `Number` of csrc/recurrence.h.
+ORDER = {stored: number for number, stored in enumerate(COMPUTED)}
 
 
 class NativeCell(NamedTuple):
@@ -78,77 +78,37 @@ def check(name: str, tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype)
         )
 
 
-def check_weights(stored: torch.dtype, W: Tensor, extra: list[Tensor], start: list[Tensor], cell: NativeCell) -> None:
-    """ShapeError unless weights and state fit each other and the type `stored` of the sequence."""
-    if stored not in _NUMBERS:
+def check_weights(
+    stored: torch.dtype,
+    W: Tensor,
+    extra: Tensor | None,
+    start: Tensor,
+    lengths: Tensor | None,
+    B: int,
+    cell: NativeCell,
+) -> int:
+    """H. ShapeError unless weights, state and lengths fit each other, B rows, and the type `stored` of the sequence."""
+    if stored not in COMPUTED:
         raise ShapeError(f"the native core knows float32, float64 and bfloat16; {stored} came")
     if W.dim() != 2 or W.shape[1] == 0:
         raise ShapeError(f"the native core wants W as ({cell.gates}·H, H); {tuple(W.shape)} came")
-    H = W.shape[1]
-    computed = _NUMBERS[stored]
+    H, computed = W.shape[1], COMPUTED[stored]
     check("W", W, (cell.gates * H, H), computed)
-    if len(extra) != cell.extra or len(start) != cell.states:
-        raise ShapeError(
-            f"this cell has {cell.extra} weights of its own and {cell.states} leaves of state; "
-            f"{len(extra)} and {len(start)} came"
-        )
-    for number, own in enumerate(extra):
-        check(f"weight {number} of the cell's own", own, (H,), computed)
-    for leaf in start:
-        check("a leaf of the state", leaf, (leaf.shape[0] if leaf.dim() else 0, H), computed)
-
-
-def check_rows(start: list[Tensor], lengths: Tensor | None, B: int, H: int) -> None:
-    """ShapeError unless there are B rows of each."""
-    for leaf in start:
-        check("a leaf of the state", leaf, (B, H), leaf.dtype)
+    check("the state", start, (cell.states, B, H), computed)
+    if extra is not None:
+        check("the cell's own weights", extra, (cell.extra, H), computed)
+    elif cell.extra:
+        raise ShapeError(f"the native core wants this cell's own weights as ({cell.extra}, {H}); none came")
     if lengths is not None:
         check("lengths", lengths, (B,), torch.int64)
-
-
-def problem(
-    u: Tensor,
-    W: Tensor,
-    extra: list[Tensor],
-    start: list[Tensor],
-    lengths: Tensor | None,
-    given: list[Tensor],
-    cell: NativeCell,
-    reverse: bool,
-    keep: bool,
-) -> tuple[Any, ...]:
-    """What the core's two functions take first; in the backward one, u stands for its type alone."""
-    T, B, H = given[0].shape
-    kept = given[1 + cell.states :]
-    return (
-        cell.number,
-        _ORDER.index(u.dtype),
-        T,
-        B,
-        H,
-        reverse,
-        torch.get_num_threads(),
-        0 if lengths is None else lengths.data_ptr(),
-        u.data_ptr(),
-        W.data_ptr(),
-        addresses(extra),
-        addresses(start),
-        given[0].data_ptr(),
-        kept[0].data_ptr() if keep else 0,
-        [0, *addresses(kept[1:])],
-    )
+    return H
 
 
 def contiguous(tensor: Tensor | None) -> Tensor | None:
-    """The same, in C order."""
+    """The same in C order, if there is one."""
     return None if tensor is None else tensor.contiguous()
 
 
-def all_contiguous(tensors: list[Tensor]) -> list[Tensor]:
-    """The same, each in C order."""
-    return [tensor.contiguous() for tensor in tensors]
-
-
-def addresses(tensors: Sequence[Tensor]) -> list[int]:
-    """Where each begins, for the core."""
-    return [tensor.data_ptr() for tensor in tensors]
+def address(tensor: Tensor | None) -> int:
+    """Where it begins, for the core; 0 for none. It must live for as long as the core may look."""
+    return 0 if tensor is None else tensor.data_ptr()

@@ -1,0 +1,124 @@
+// The native core without Python, for the sanitizers: random shapes, each array exactly as long as it must be, every
+// cell and type of number, one thread against several, and several callers at the same time.
+//
+//   driver SECONDS [SEED]      0, and the number of problems tried, where nothing was wrong
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "../recurrence.h"
+
+using namespace unrolled;
+
+namespace {
+
+long stored_bytes(int number) { return number == int(Number::bfloat16) ? 2 : computed_bytes(number); }
+
+// An array on the heap, of exactly so many bytes: what is read or written past it is seen.
+struct Array {
+  std::unique_ptr<unsigned char[]> data;
+  long bytes;
+  explicit Array(long count) : data(new unsigned char[count]), bytes(count) { std::memset(data.get(), 0xff, count); }
+};
+
+struct Problem {
+  int cell, number;
+  Recurrence p{};
+  std::vector<Array> arrays;
+  std::vector<std::size_t> results;  // which of them the core fills
+
+  void* room(long count, bool result) {
+    arrays.emplace_back(count);
+    if (result) results.push_back(arrays.size() - 1);
+    return arrays.back().data.get();
+  }
+
+  void* random(long count, bool computed, std::mt19937& draw) {
+    const long size = computed ? computed_bytes(number) : stored_bytes(number);
+    unsigned char* data = static_cast<unsigned char*>(room(count * size, false));
+    // Now and then a number that saturates every gate, or a denormal one.
+    const int kind = int(draw() % 8);
+    std::normal_distribution<double> normal(0, kind == 0 ? 100 : kind == 1 ? 1e-42 : 1);
+    for (long k = 0; k < count; ++k) {
+      const double value = normal(draw);
+      const float narrow = float(value);
+      if (size == 8) std::memcpy(data + k * 8, &value, 8);
+      if (size == 4) std::memcpy(data + k * 4, &narrow, 4);
+      if (size == 2) std::memcpy(data + k * 2, reinterpret_cast<const unsigned char*>(&narrow) + 2, 2);
+    }
+    return data;
+  }
+
+  explicit Problem(std::mt19937& draw) {
+    arrays.reserve(64);
+    cell = int(draw() % kernels().count);
+    number = int(draw() % int(Number::count));
+    const CellKernels& known = kernels().cells[cell];
+    const long T = p.T = 1 + draw() % 6, B = p.B = draw() % 20, H = p.H = 1 + draw() % (draw() % 4 ? 40 : 150);
+    const long units = T * B * H, C = computed_bytes(number), S = stored_bytes(number);
+    p.reverse = draw() % 2;
+    if (draw() % 2) {
+      std::int64_t* lengths = static_cast<std::int64_t*>(room(B * 8, false));
+      for (long b = 0; b < B; ++b) lengths[b] = draw() % (T + 1);
+      p.lengths = lengths;
+    }
+    p.u = random(units * known.gates, false, draw);
+    p.W = random(known.gates * H * H, true, draw);
+    for (int e = 0; e < known.extra; ++e) p.extra[e] = random(H, true, draw);
+    p.output = room(units * S, true);
+    p.saved = room(units * known.saved * S, true);
+    for (int s = 0; s < known.states; ++s) {
+      p.start[s] = random(B * H, true, draw);
+      p.last[s] = room(B * H * C, true);
+      if (s) p.every[s] = room(units * C, true);
+      p.d_last[s] = random(B * H, true, draw);
+      p.d_start[s] = room(B * H * C, true);
+    }
+    p.d_output = random(units, false, draw);
+    p.d_u = room(units * known.gates * S, true);
+    p.d_r = known.same_gradient ? nullptr : room(units * known.gates * S, true);
+    for (int e = 0; e < known.extra; ++e) p.d_extra[e] = room(H * C, true);
+  }
+
+  // What the core gives with so many threads, byte for byte.
+  std::vector<unsigned char> run(int threads) {
+    for (std::size_t k : results) std::memset(arrays[k].data.get(), 0xff, arrays[k].bytes);
+    p.threads = threads;
+    kernels().cells[cell].forward[number](p);
+    kernels().cells[cell].backward[number](p);
+    std::vector<unsigned char> all;
+    for (std::size_t k : results) all.insert(all.end(), arrays[k].data.get(), arrays[k].data.get() + arrays[k].bytes);
+    return all;
+  }
+
+  // The gradients of the cell's own weights are sums over rows, whose order depends on the threads.
+  bool same_for_any_threads() const { return kernels().cells[cell].extra == 0; }
+};
+
+}  // namespace
+
+int main(int count, char** words) {
+  const double seconds = count > 1 ? std::atof(words[1]) : 5;
+  std::mt19937 draw(count > 2 ? unsigned(std::atoi(words[2])) : 1u);
+  const auto began = std::chrono::steady_clock::now();
+  long problems = 0;
+  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() < seconds) {
+    Problem one(draw), other(draw);
+    const std::vector<unsigned char> alone = one.run(1);
+    if (alone != one.run(1)) return std::printf("cell %d: a second run gives something else\n", one.cell), 1;
+    if (one.same_for_any_threads() && alone != one.run(1 + int(draw() % 3)))
+      return std::printf("cell %d: several threads give something else\n", one.cell), 1;
+    std::thread beside([&] { other.run(2); });
+    one.run(2);
+    beside.join();
+    problems += 2;
+  }
+  std::printf("%s: %ld problems\n", kernels().name, problems);
+  return 0;
+}

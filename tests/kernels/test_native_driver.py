@@ -1,0 +1,58 @@
+"""The native core without Python, under the sanitizers: csrc/tests/driver.cpp on random shapes."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from unrolled.kernels import native_core
+
+CSRC = Path(__file__).parents[2] / "csrc"
+COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+
+needs_a_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    done = subprocess.run(
+        [str(word) for word in command],
+        check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    return done.stdout
+
+
+@needs_a_compiler
+def test_where_there_is_a_compiler_the_core_was_built():
+    assert native_core.is_built(), "`pip install -v -e .` says why the native core was not built"
+
+
+@needs_a_compiler
+def test_random_shapes_touch_no_memory_but_their_own(tmp_path):
+    sources = [CSRC / "isa/kernels.cpp", CSRC / "dispatch.cpp", CSRC / "threads.cpp", CSRC / "tests/driver.cpp"]
+    sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    flags = ["-std=c++17", "-O0", "-g1", "-Wno-psabi", "-DUNROLLED_SET=baseline", *sanitizers]
+    run(COMPILER, *flags, *sources, "-o", tmp_path / "driver", "-ldl", "-pthread")
+    said = run(tmp_path / "driver", "2")
+    assert int(re.fullmatch(r"baseline: (\d+) problems\n", said)[1]) > 10
+
+
+@pytest.mark.slow
+@needs_a_compiler
+@pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
+def test_every_instruction_set_is_clean(tmp_path, sanitizers):
+    if shutil.which("cmake") is None:
+        pytest.skip("no cmake")
+    run("cmake", "-S", CSRC.parent, "-B", tmp_path, f"-DUNROLLED_SANITIZE={sanitizers}")
+    run("cmake", "--build", tmp_path, "--parallel", "2")
+    for name in ("baseline", "avx2", "avx512", "avx512_bf16"):
+        try:
+            assert run(tmp_path / "driver", "30", UNROLLED_ISA=name).startswith(f"{name}: ")
+        except AssertionError as error:
+            if "this machine has" not in str(error):
+                raise
