@@ -177,6 +177,16 @@ def test_lyapunov_exponents_of_a_constant_step_are_the_logarithms_of_its_eigenva
     torch.testing.assert_close(turn, torch.full((2,), math.log(1.2), dtype=torch.float64))
 
 
+def test_lyapunov_exponents_of_three_steps_in_turn_are_those_of_their_product_in_order():
+    """J₃ J₂ J₁ has other eigenvalues than J₁ J₂ J₃, which steps taken the wrong way round, or transposed, would give."""
+    three = draw(3, 3, 3, seed=5)
+    found = lyapunov_exponents(three.repeat(1500, 1, 1))
+    in_order = torch.linalg.eigvals(three[2] @ three[1] @ three[0]).abs().log().sort(descending=True).values / 3
+    turned = torch.linalg.eigvals(three[0] @ three[1] @ three[2]).abs().log().sort(descending=True).values / 3
+    assert (in_order - turned).abs().max() > 0.1
+    torch.testing.assert_close(found, in_order, atol=5e-3, rtol=0)
+
+
 def test_lyapunov_exponents_together_are_the_mean_change_of_volume_and_a_lost_direction_is_minus_infinity():
     jacobians = draw(50, 4, 4)
     found = lyapunov_exponents(jacobians)
