@@ -84,3 +84,9 @@ def test_an_announced_cell_is_found_by_its_name(monkeypatch):
     assert registry.find("my-gru") is ResetBeforeGRU
     with pytest.raises(OptionError, match="'my-gru'"):
         registry.find("my-gr")
+
+
+@pytest.mark.parametrize("name", registry.built_in())
+def test_a_cell_is_read_in_one_go(name: str) -> None:
+    """A class with its docstring and its equations stays below 150 lines."""
+    assert len(inspect.getsource(registry.built_in()[name]).splitlines()) < 150
