@@ -90,6 +90,8 @@ def test_a_second_ctrl_c_stops_at_once_and_says_how_to_go_on(command: Command) -
 
 def test_ctrl_c_before_anything_was_learnt_leaves_nothing(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     def data(*_: object) -> None:
+        # Tests that a shell runs in the background inherit that it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(char_lm, "RECIPE", replace(char_lm.RECIPE, data=data))
