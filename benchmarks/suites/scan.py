@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 
 import torch
 from torch import Tensor
 
+from benchmarks.contest import Agreement, Contest, Goal, Point, agreement
 from unrolled.kernels.scan import scan
-from unrolled.workshop.results import Figure
 
-SUMMARY = "h_t = a_t ∘ h_{t-1} + b_t, forward and backward, milliseconds: the scan, and what plain torch can do"
-LENGTHS = (256, 1024, 4096)
+SUMMARY = "h_t = a_t ∘ h_{t-1} + b_t, all states and the gradients of a and b: the scan beside what plain torch can do"
+GOALS = (Goal("torch", ">= 10"),)
+LENGTHS = (256, 1024, 4096, 16384)
 BATCHES = (1, 8)
-WIDTH = 256
-#: Runs that count, the ways one after the other in each, after one run that does not.
-RUNS = 9
+WIDTHS = (256, 1536)
+#: A Python loop over more steps is not waited for: it is never the fastest there.
+LONGEST_LOOP = 4096
+#: Numbers that move at least, for each of T·B·D: forward a, b, h; backward the gradient, a, h, and both gradients.
+MOVED = 8
 
 
-def measure() -> Iterator[Figure]:
-    for T in LENGTHS:
-        for B in BATCHES:
-            # Positive coefficients and inputs, and gates that keep most, for the sake of the logarithms.
-            a, b = (0.9 + 0.1 * torch.rand(T, B, WIDTH)).requires_grad_(), torch.rand(T, B, WIDTH).requires_grad_()
-            seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-            for run in range(RUNS + 1):
-                for name, way in WAYS.items():
-                    spent = timed(way, a, b)
-                    if run:
-                        seconds[name].append(spent)
-            for name, values in seconds.items():
-                yield Figure(f"{name}, T {T}, B {B}, D {WIDTH}", "ms", tuple(round(1e3 * v, 2) for v in values))
+def points() -> Iterator[Point]:
+    for T, B, D in itertools.product(LENGTHS, BATCHES, WIDTHS):
+        for dtype in (torch.float32, torch.complex64):
+            series = "real" if dtype == torch.float32 else "complex"
+            yield Point(series, {"T": T, "B": B, "D": D}, partial(contest, T, B, D, dtype))
 
 
-def timed(way: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor) -> float:
-    """Seconds for all states and the gradients of both coefficients."""
-    began = time.perf_counter()
-    torch.autograd.grad(way(a, b).sum(), (a, b))
-    return time.perf_counter() - began
+def contest(T: int, B: int, D: int, dtype: torch.dtype) -> Contest:
+    a, b = coefficients(T, B, D, dtype)
+    cotangent = torch.randn(T, B, D, dtype=dtype)
+    # Logarithms are for positive numbers alone.
+    ways = {name: way for name, way in WAYS.items() if not (name == "logarithms" and dtype.is_complex)}
+    if T > LONGEST_LOOP:
+        del ways["loop"]
+    if not dtype.is_complex:  # torch compiles no complex numbers
+        ways["doubling, compiled"] = compiled_doubling()
+    rivals = {name: partial(gradients, way, a, b, cotangent) for name, way in ways.items()}
+    return Contest(
+        partial(gradients, by_scan, a, b, cotangent),
+        {"torch": rivals},
+        partial(agreements, a, b, cotangent),
+        bytes=MOVED * T * B * D * dtype.itemsize,
+    )
+
+
+def coefficients(T: int, B: int, D: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """a and b (T, B, D) as gates give them, that keep most: positive, or of that size and any phase."""
+    a, b = 0.9 + 0.1 * torch.rand(T, B, D), torch.rand(T, B, D)
+    if dtype.is_complex:
+        a, b = torch.polar(a, torch.rand(T, B, D)), torch.polar(b, torch.rand(T, B, D))
+    return a.requires_grad_(), b.requires_grad_()
+
+
+def gradients(way: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor, cotangent: Tensor) -> list[Tensor]:
+    """All states and the gradients of both coefficients."""
+    every = way(a, b)
+    return [every, *torch.autograd.grad(every, (a, b), cotangent)]
+
+
+def agreements(a: Tensor, b: Tensor, cotangent: Tensor) -> Iterable[Agreement]:
+    wide = torch.complex128 if a.is_complex() else torch.float64
+    exact = gradients(by_scan, *(t.detach().to(wide).requires_grad_() for t in (a, b)), cotangent.to(wide))
+    ours, theirs = (gradients(way, a, b, cotangent) for way in (by_scan, by_doubling))
+    for what, own, other, true in zip(("states", "gradient of a", "gradient of b"), ours, theirs, exact, strict=True):
+        yield agreement(what, own, other, true)
 
 
 def by_scan(a: Tensor, b: Tensor) -> Tensor:
@@ -66,14 +95,21 @@ def by_doubling(a: Tensor, b: Tensor) -> Tensor:
     return b
 
 
+@cache
+def compiled_doubling() -> Callable[[Tensor, Tensor], Tensor]:
+    """The same as torch.compile makes it; what that takes, the first call of each shape, is not timed."""
+    torch._dynamo.config.cache_size_limit = 64
+    return torch.compile(by_doubling, dynamic=False)
+
+
 def by_logarithms(a: Tensor, b: Tensor) -> Tensor:
     """Two cumulative sums in logarithms (Heinsen 2023, arXiv:2311.06281): for positive a and b alone."""
     kept = a.log().cumsum(0)
     return torch.exp(kept + torch.logcumsumexp(b.log() - kept, 0))
 
 
+#: What plain torch can do.
 WAYS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "scan": by_scan,
     "loop": by_loop,
     "doubling": by_doubling,
     "logarithms": by_logarithms,

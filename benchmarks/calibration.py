@@ -1,0 +1,64 @@
+"""What this machine can do at most, measured in the same session as the suites that are held against it."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from unrolled.workshop.results import Figure
+
+#: Rows, columns and terms of the product that stands for what a product can reach.
+PRODUCT = 1024
+#: Working sets in KiB: in the first and second level of cache, in the last, and in memory.
+WORKING_SETS = (16, 64, 256, 1024, 4096, 16384, 131072)
+SECONDS = 0.4
+
+
+def rate(call: Callable[[], object], amount: float, seconds: float = SECONDS) -> float:
+    """`amount` a second over calls for so many seconds: of the fastest tenth, for others may have had the core."""
+    spent = []
+    began = time.perf_counter()
+    while len(spent) < 10 or time.perf_counter() - began < seconds:
+        before = time.perf_counter()
+        call()
+        spent.append(time.perf_counter() - before)
+    return amount / statistics.median(sorted(spent)[: max(1, len(spent) // 10)])
+
+
+def product(dtype: torch.dtype) -> float:
+    """Flops a second of torch's product of two large matrices, on torch's threads."""
+    a, b, out = (torch.rand(PRODUCT, PRODUCT).to(dtype) for _ in range(3))
+    return rate(lambda: torch.mm(a, b, out=out), 2 * PRODUCT**3)
+
+
+def copy(kibibytes: int) -> float:
+    """Bytes a second, read and written, of a copy whose two arrays have so many KiB together; on one thread."""
+    count = kibibytes * 1024 // 8
+    source, target = torch.ones(count), torch.empty(count)
+    repeats = max(1, 2**22 // (kibibytes * 1024))
+
+    def call() -> None:
+        for _ in range(repeats):
+            target.copy_(source)
+
+    return rate(call, 8 * count * repeats)
+
+
+def calibrate(threads: int) -> list[Figure]:
+    """What every suite that compares speeds records of its machine, first of all."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    words = f"{threads} thread{'s' if threads > 1 else ''}"
+    try:
+        found = [
+            Figure(f"sgemm, {words}", "GF/s", (round(product(torch.float32) / 1e9, 1),)),
+            Figure(f"bfloat16 product, {words}", "GF/s", (round(product(torch.bfloat16) / 1e9, 1),)),
+        ]
+        if threads == 1:
+            found += [Figure(f"copy, {size} KiB", "GB/s", (round(copy(size) / 1e9, 1),)) for size in WORKING_SETS]
+    finally:
+        torch.set_num_threads(before)
+    return found
