@@ -94,6 +94,30 @@ def test_an_epoch_has_each_example_once_but_for_the_last_batchs_filling(count: i
     assert last is None or torch.equal(last.tensor("inputs")[0], source.batch(1).tensor("inputs")[0, -1:])
 
 
+def test_examples_of_one_length_come_together_and_shards_share_their_padding() -> None:
+    lengths = np.random.default_rng(0).integers(1, 40, 1000)
+
+    def gather(chosen: np.ndarray) -> dict[str, Ragged]:
+        values = torch.zeros(int(lengths[chosen].max()), len(chosen), dtype=torch.int64)
+        values[0] = torch.from_numpy(chosen)
+        return {"inputs": Ragged(values, torch.from_numpy(lengths[chosen]))}
+
+    source = Shuffled(gather, 1000, 16, 0, "rows", lengths=lengths)
+    read = counted = 0
+    seen: Counter[int] = Counter()
+    for place in range(source.batches_per_epoch):
+        field = source.batch(place).ragged("inputs")
+        read, counted = read + field.values.numel(), counted + int(field.lengths.sum())
+        seen.update(field.values[0].tolist())
+    # Mixed at random it would be about a half.
+    assert counted / read > 0.85
+    assert set(seen) == set(range(1000)) and max(seen.values()) <= 2
+    whole, shards = source.batch(5), [source.for_rows(first, count).batch(5) for first, count in ((0, 5), (5, 11))]
+    together = torch.cat([shard.ragged("inputs").values for shard in shards], 1)
+    assert torch.equal(together, whole.ragged("inputs").values)
+    assert [shard.rows for shard in shards] == [(0, 16), (5, 16)]
+
+
 def test_mistakes() -> None:
     with pytest.raises(DataError, match=r"3 examples to train on, fewer than one batch: give --batch-size 3 or less"):
         Shuffled(numbered, 3, 4, 0, "rows")

@@ -1,4 +1,4 @@
-"""Tables of people's own files: every usual form is read alike, and what is wrong is said in one line, with its place."""
+"""Tables of people's own files: every usual form is read alike; what is wrong is said in one line, with its place."""
 
 from __future__ import annotations
 

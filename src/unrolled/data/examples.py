@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from unrolled.batch import Batch, Ragged
+from unrolled.data.order import epoch_order
 from unrolled.data.randomness import Purpose, draws
 from unrolled.data.streams import checked_rows
 from unrolled.errors import DataError
@@ -63,6 +64,7 @@ class Shuffled:
     """A set of examples, each once an epoch, in an order of the epoch's own.
 
     gather: the examples with these numbers. count: N, how many there are. The others are as for `Drawn`.
+    lengths: (N,), so that examples of about the same length come together and little of a batch is padding.
 
     Those that fill up an epoch's last batch come twice in it.
     """
@@ -75,35 +77,38 @@ class Shuffled:
         seed: int,
         unit: str,
         rows: tuple[int, int] | None = None,
+        lengths: np.ndarray | None = None,
     ) -> None:
         if count < batch_size:
             raise DataError(
                 f"{count:,} examples to train on, fewer than one batch: give --batch-size {max(1, count)} or less"
             )
         self.gather, self.count, self.batch_size, self.seed = gather, count, batch_size, seed
-        self.unit, self.rows = unit, rows
+        self.unit, self.rows, self.lengths = unit, rows, lengths
         self.batches_per_epoch = -(-count // batch_size)
         self._first, self._count = checked_rows(rows, batch_size)
         # The order of the epoch that was asked for last: making it anew for each batch would be slow, not wrong.
         self._epoch = -1
-        self._order = np.zeros(0, dtype=np.int64)
+        self._order = np.zeros((0, batch_size), dtype=np.int64)
 
     def batch(self, number: int) -> Batch:
         """Batch `number` (0, 1, …)."""
         epoch, place = divmod(number, self.batches_per_epoch)
         if epoch != self._epoch:
-            order = draws(self.seed, Purpose.ORDER, epoch).permutation(self.count)
-            self._epoch, self._order = epoch, np.resize(order, self.batches_per_epoch * self.batch_size)
-        start = place * self.batch_size + self._first
-        return Batch(
-            self.gather(self._order[start : start + self._count]),
-            rows=None if self.rows is None else (self._first, self.batch_size),
-            origin=f"batch {place + 1} of epoch {epoch + 1}",
-        )
+            self._epoch = epoch
+            self._order = epoch_order(self.count, self.batch_size, self.seed, epoch, self.lengths)
+        chosen = self._order[place]
+        origin = f"batch {place + 1} of epoch {epoch + 1}"
+        if self.rows is None:
+            return Batch(self.gather(chosen), origin=origin)
+        # The whole batch is gathered: ragged rows are as long as its longest, so that every process draws masks of one
+        # shape.
+        own = {name: _rows(value, self._first, self._count) for name, value in self.gather(chosen).items()}
+        return Batch(own, rows=(self._first, self.batch_size), origin=origin)
 
     def for_rows(self, first: int, count: int) -> Shuffled:
         """The same batches, giving rows first … first + count − 1 of each."""
-        return Shuffled(self.gather, self.count, self.batch_size, self.seed, self.unit, (first, count))
+        return Shuffled(self.gather, self.count, self.batch_size, self.seed, self.unit, (first, count), self.lengths)
 
 
 def _rows(value: torch.Tensor | Ragged, first: int, count: int) -> torch.Tensor | Ragged:

@@ -12,14 +12,12 @@ import torch
 
 from unrolled.batch import Batch, Ragged
 from unrolled.data import reading, text
+from unrolled.data.order import epoch_order
 from unrolled.data.randomness import Purpose, draws
 from unrolled.data.streams import checked_rows
 from unrolled.errors import DataError, OptionError
 
 Item = TypeVar("Item")
-
-#: Batches whose items are sorted by length together: enough to waste little padding, few enough to stay well mixed.
-POOL = 8
 
 
 class Lines(NamedTuple):
@@ -70,8 +68,7 @@ class Sequences:
     items: arrays of symbols, of any lengths, none included. start, end: the symbols put before and behind each.
     batch_size: B. seed: of the order. rows: (first, count) of the rows that this process reads; None is all.
 
-    Every epoch has an order of its own; items of about the same length come together, within POOL batches.
-    Each comes once; those that fill up the epoch's last batch come twice.
+    Every epoch has an order of its own, in which items of about the same length come together (order.py).
 
     Fields: `symbols` (start, item) and `targets` (item, end), both Ragged, of one length more than the item.
     """
@@ -111,7 +108,8 @@ class Sequences:
         """Batch `number` (0, 1, …)."""
         epoch, place = divmod(number, self.batches_per_epoch)
         if epoch != self._epoch:
-            self._epoch, self._order = epoch, self._ordered(epoch)
+            self._epoch = epoch
+            self._order = epoch_order(len(self.items), self.batch_size, self.seed, epoch, self._lengths)
         chosen = self._order[place]
         own = [self.items[i] for i in chosen[self._first : self._first + self._count].tolist()]
         return _ragged_batch(
@@ -127,18 +125,6 @@ class Sequences:
     def for_rows(self, first: int, count: int) -> Sequences:
         """The same batches, giving rows first … first + count − 1 of each."""
         return Sequences(self.items, self.batch_size, self.seed, self.start, self.end, (first, count), self.unit)
-
-    def _ordered(self, epoch: int) -> np.ndarray:
-        """(batches_per_epoch, B), which items each batch of an epoch has."""
-        generator = draws(self.seed, Purpose.ORDER, epoch)
-        order = generator.permutation(len(self.items))
-        order = np.concatenate([order, order[: self.batches_per_epoch * self.batch_size - len(order)]])
-        batches = []
-        for first in range(0, len(order), POOL * self.batch_size):
-            pool = order[first : first + POOL * self.batch_size]
-            pool = pool[np.argsort(self._lengths[pool], kind="stable")]
-            batches.append(generator.permutation(pool.reshape(-1, self.batch_size)))
-        return np.concatenate(batches)
 
 
 def in_order(items: Sequence[np.ndarray], start: int, end: int, batch_size: int) -> Iterator[Batch]:
