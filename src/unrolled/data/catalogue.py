@@ -47,6 +47,21 @@ _CHAPTERS = {
     "sheaves": "ac4f9edc7db85e66329806ec9ea42816187a469772844baea663e1c9a9f00b38",
 }
 
+
+def _multi30k(part: str, language: str, size: int, sha256: str) -> DataSet:
+    """One language of one part of Multi30k (Elliott et al. 2016, arXiv:1605.00459): a sentence a line."""
+    return DataSet(
+        name=f"multi30k_{part}_{language}",
+        summary=f"captions of photographs, a line each, German and English: Multi30k, part {part}, language {language}",
+        file=f"translation/multi30k.{part}.{language}.gz",
+        size=size,
+        sha256=sha256,
+        licence="none stated",
+        source=f"multi30k/dataset: data/task1/raw/{part}.{language}.gz",
+        pieces=(Piece(f"{_RAW}/multi30k/dataset/HEAD/data/task1/raw/{part}.{language}.gz"),),
+    )
+
+
 CATALOGUE = (
     DataSet(
         name="tinyshakespeare",
@@ -148,5 +163,21 @@ CATALOGUE = (
         licence="none stated",
         source="nltk/nltk_data: packages/corpora/conll2000.zip",
         pieces=(Piece(f"{_RAW}/nltk/nltk_data/HEAD/packages/corpora/conll2000.zip"),),
+    ),
+    _multi30k("train", "de", 637044, "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
+    _multi30k("train", "en", 568929, "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
+    _multi30k("val", "de", 24681, "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a"),
+    _multi30k("val", "en", 21650, "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
+    _multi30k("test_2016_flickr", "de", 22890, "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"),
+    _multi30k("test_2016_flickr", "en", 21077, "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
+    DataSet(
+        name="gum_constituents",
+        summary="15,492 sentences of English of many kinds with their trees, in bracketed form",
+        file="parse/gum_constituents.zip",
+        size=1312173,
+        sha256="bf993e880e4f29628b7572a417e2d5442e42c396f7f01198a9bfb086bc4c5955",
+        licence="CC BY for the annotations; texts of several licences",
+        source="amir-zeldes/gum: the folder const, zipped",
+        pieces=(),
     ),
 )
