@@ -15,6 +15,7 @@ import torch
 
 import unrolled
 from unrolled.cells import registry
+from unrolled.diagnostics.clipping_cliff import clipping_cliff
 from unrolled.errors import OptionError
 from unrolled.figures import ColouredText, HeatMap, Table, from_json
 from unrolled.workshop.actions import ACTIONS
@@ -49,6 +50,19 @@ def test_several_cells_stand_on_one_plot(command: Command) -> None:
     figure = json.loads(Path("flow.json").read_text())
     assert {"elman", "gru", "lstm"} <= {one["name"] for one in figure["series"]}
     assert figure["title"].endswith("0.5")
+
+
+def test_the_cliff(command: Command) -> None:
+    words = shlex.split("inspect cliff --start 5.4 -2.1 --rate 0.05 --norm 0.5 --updates 30 --json cliff.json")
+    said = command(*words)
+    assert said.code == 0, said.error
+    surface, losses = (json.loads(Path(name).read_text()) for name in ("cliff.json", "cliff-2.json"))
+    assert [path["name"] for path in surface["paths"]] == ["without clipping", "clipped to norm 0.5"]
+    assert [len(series["x"]) for series in losses["series"]] == [30, 30]
+    by_command = clipping_cliff((5.4, -2.1), 0.05, 0.5, 30)
+    assert from_json(surface) == by_command.surface and from_json(losses) == by_command.losses
+    refused = command("inspect", "cliff", "--rate", "0")
+    assert refused.code == 2 and "rate and norm are above 0" in one_line(refused)
 
 
 def test_memory_of_a_cell(command: Command) -> None:
@@ -287,7 +301,8 @@ def test_every_cell_is_shown_or_refused_in_one_line(command: Command, what: str)
 
 def test_each_figure_is_tested_here() -> None:
     named = {action.name.split()[1] for action in ACTIONS if action.name.startswith("inspect ")}
-    assert named == {*OF_A_RUN, *OF_BOTH, "memory", "depth", "numbers", "influence"}
+    elsewhere = {"reading", "weights"}  # tests/workshop/test_inspect_reading.py and test_bundled.py
+    assert named - elsewhere == {*OF_A_RUN, *OF_BOTH, "memory", "depth", "cliff", "numbers", "influence"}
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "inspect.md"

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from unrolled.diagnostics.clipping_cliff import clipping_cliff, descend, loss
+from unrolled.diagnostics.clipping_cliff import clipping_cliff, descend, loss, slope
 from unrolled.errors import OptionError
 from unrolled.training.gradients import clip
 
@@ -32,6 +32,16 @@ def test_the_loss_is_that_of_the_equations():
     for i, own_b in enumerate(b.tolist()):
         for j, own_w in enumerate(w.tolist()):
             assert values[i, j].item() == pytest.approx(by_hand(own_w, own_b)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize(("w", "b"), [(5.5, -2.2), (4.0, -3.0), (5.2, -2.05), (-30.0, 8.0), (1e4, -2e3)])
+def test_the_gradient_carried_forward_is_that_of_going_back(w, b):
+    place = torch.tensor([w, b], dtype=torch.float64, requires_grad=True)
+    value = loss(place[0], place[1])
+    value.backward()
+    found, gradient = slope(w, b)
+    assert found == pytest.approx(value.item(), rel=1e-12)
+    assert gradient == pytest.approx(place.grad.tolist(), rel=1e-8, abs=1e-300)
 
 
 @pytest.mark.parametrize("norm", [0.0, 0.05])

@@ -252,6 +252,19 @@ def test_every_cell_of_the_package_can_be_compared_and_nothing_else_is_disturbed
     assert torch.equal(again.norms, flows["lstm"].norms)
 
 
+def test_a_cell_without_such_a_matrix_stays_as_it_starts_beside_others_and_says_so():
+    sizes = {"input_size": 2, "hidden_size": 8, "steps": 12, "rows": 2}
+    found = compare_cells({"elman": Elman, "urnn": URNN}, singular_value=0.7, **sizes)
+    assert torch.equal(found["urnn"].norms, compare_cells({"urnn": URNN}, **sizes)["urnn"].norms)
+    assert torch.equal(
+        found["elman"].norms, compare_cells({"elman": Elman}, singular_value=0.7, **sizes)["elman"].norms
+    )
+    told = dict(about_bounds(found).rows)
+    assert told["urnn"].endswith("it has no W to be scaled, and is as it starts") and "starts" not in told["elman"]
+    with pytest.raises(OptionError, match="URNN has no recurrent matrix W"):
+        compare_cells({"urnn": URNN, "lru": LRU}, singular_value=0.7, **sizes)
+
+
 def test_the_picture_rises_and_falls_with_the_singular_value():
     sizes = {"input_size": 2, "hidden_size": 16, "steps": 30, "rows": 2}
     falling = compare_cells({"elman": Elman}, singular_value=0.5, **sizes)["elman"]

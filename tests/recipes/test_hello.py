@@ -27,7 +27,7 @@ def test_numbers_are_those_of_the_equations() -> None:
     U, W, b = (model.recurrent.layers[0][0].get_parameter(name).detach().numpy() for name in "UWb")
     V, c = model.softmax.weight.detach().numpy(), model.softmax.bias.detach().numpy()
     table = hello.numbers(model, assets)
-    shown = {row[0]: [str(cell) for cell in row[1:]] for row in table.rows}
+    shown = {row[0]: row[1:] for row in table.rows}
 
     h, loss = np.zeros(3), 0.0
     for t, (letter, target) in enumerate(zip("hell", "ello", strict=True)):
@@ -38,12 +38,12 @@ def test_numbers_are_those_of_the_equations() -> None:
         loss -= math.log(p["helo".index(target)])
         assert shown["input letter"][t] == letter and shown["target letter"][t] == target
         for k, name in enumerate("helo"):
-            assert shown[f"x  {name}"][t] == f"{x[k]:.0f}"
-            assert float(shown[f"y  {name}"][t]) == pytest.approx(y[k], abs=6e-4)
-            assert float(shown[f"p  {name}"][t]) == pytest.approx(p[k], abs=6e-4)
+            assert shown[f"x  {name}"][t] == x[k]
+            assert shown[f"y  {name}"][t] == pytest.approx(y[k], abs=1e-6)
+            assert shown[f"p  {name}"][t] == pytest.approx(p[k], abs=1e-6)
         for j in range(3):
-            assert float(shown[f"h  {j + 1}"][t]) == pytest.approx(h[j], abs=6e-4)
-        assert float(shown["−ln p[target]"][t]) == pytest.approx(-math.log(p["helo".index(target)]), abs=6e-5)
+            assert shown[f"h  {j + 1}"][t] == pytest.approx(h[j], abs=1e-6)
+        assert shown["−ln p[target]"][t] == pytest.approx(-math.log(p["helo".index(target)]), abs=1e-6)
     assert f"= {loss:.4f} nats" in table.title
 
 

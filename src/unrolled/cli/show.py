@@ -13,7 +13,18 @@ from typing import Any
 from unrolled.cli.main import STOPPED
 from unrolled.training.events import Interrupted
 from unrolled.workshop.actions import Action
-from unrolled.workshop.messages import Began, Evaluated, Next, Note, Piece, Shown, StudyStopped, TextEnd
+from unrolled.workshop.messages import (
+    Activity,
+    Began,
+    Evaluated,
+    Next,
+    Note,
+    Piece,
+    Shown,
+    StudyStopped,
+    TextEnd,
+    TextRead,
+)
 
 #: Actions whose progress is JSON lines when it goes into a pipe; what the others say is text either way.
 PROGRESS = ("train", "resume", "study")
@@ -113,6 +124,11 @@ class TextPrinter:
                 from unrolled.workshop.renderings.terminal import to_terminal
 
                 console().print(to_terminal(message.figure))
+            case TextRead():
+                nats = [-one for one in message.log_probabilities if one is not None]
+                print(f"{message.run} read {len(message.tokens):,} symbols: {sum(nats) / len(nats):.3f} nats each")
+            case Activity():
+                print(f"layer {message.layer}, {message.signal}: {message.units:,} units")
             case Next():
                 print("\nNext:")
                 for command in message.commands:

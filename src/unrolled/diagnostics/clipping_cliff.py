@@ -11,6 +11,7 @@ on both sides of it: one step from there leads far away, unless the gradient is 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -48,22 +49,41 @@ def loss(w: Tensor, b: Tensor) -> Tensor:
     return (torch.sigmoid(x) - GOAL) ** 2
 
 
-@torch.enable_grad()
+def slope(w: float, b: float) -> tuple[float, tuple[float, float]]:
+    """The loss at (w, b), and its gradient, carried forward with the state (Williams & Zipser 1989).
+
+        ∂x_t/∂w = σ(x_{t−1}) + w σ'(x_{t−1}) ∂x_{t−1}/∂w,   ∂x_t/∂b = 1 + w σ'(x_{t−1}) ∂x_{t−1}/∂b
+
+    With two weights and one unit that is a few numbers a step, a hundred times quicker than to unroll and go back.
+    """
+    x, dw, db = START, 0.0, 0.0
+    for _ in range(STEPS):
+        s = _sigmoid(x)
+        a = w * s * (1 - s)
+        x, dw, db = w * s + b, s + a * dw, 1 + a * db
+    s = _sigmoid(x)
+    error = s - GOAL
+    outer = 2 * error * s * (1 - s)
+    return error**2, (outer * dw, outer * db)
+
+
+def _sigmoid(x: float) -> float:
+    # exp overflows above 709, where σ has long been 0 or 1 to the last bit.
+    return 1 / (1 + math.exp(-min(max(x, -700.0), 700.0)))
+
+
 def descend(w: float, b: float, rate: float, updates: int, norm: float = 0.0) -> Descent:
     """Gradient descent from (w, b). norm: what gradients are clipped to; 0 clips none."""
-    place = torch.tensor([w, b], dtype=torch.float64)
     weights, losses, gradients = [], [], []
     for _ in range(updates):
-        place = place.detach().requires_grad_()
-        found = loss(place[0], place[1])
-        (g,) = torch.autograd.grad(found, place)
-        size = torch.linalg.vector_norm(g)
-        weights.append(place.detach())
-        losses.append(found.detach())
+        found, (dw, db) = slope(w, b)
+        size = math.hypot(dw, db)
+        weights.append((w, b))
+        losses.append(found)
         gradients.append(size)
-        step = g * (norm / size) if norm and size >= norm else g
-        place = place - rate * step
-    return Descent(torch.stack(weights), torch.stack(losses), torch.stack(gradients))
+        step = rate * (norm / size if norm and size >= norm else 1.0)
+        w, b = w - step * dw, b - step * db
+    return Descent(*(torch.tensor(found, dtype=torch.float64) for found in (weights, losses, gradients)))
 
 
 def clipping_cliff(

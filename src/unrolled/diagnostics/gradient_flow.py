@@ -130,8 +130,7 @@ def scaled(cell: Cell, singular_value: float) -> Cell:
     if not 0 < singular_value < float("inf"):
         raise OptionError(f"a largest singular value is above 0 and finite; {singular_value} came")
     H = cell.hidden_size
-    W = dict(cell.named_parameters()).get("W")
-    if W is None or W.dim() != 2 or H not in W.shape or W.shape[0] % H or W.shape[1] % H:
+    if not _can_be_scaled(cell):
         raise OptionError(
             f"{type(cell).__name__} has no recurrent matrix W of (gates · {H}, {H}) whose size could be chosen"
         )
@@ -146,6 +145,11 @@ def scaled(cell: Cell, singular_value: float) -> Cell:
     return new
 
 
+def _can_be_scaled(cell: Cell) -> bool:
+    H, W = cell.hidden_size, dict(cell.named_parameters()).get("W")
+    return W is not None and W.dim() == 2 and H in W.shape and not (W.shape[0] % H or W.shape[1] % H)
+
+
 def compare_cells(
     makers: Mapping[str, Callable[[int, int], Cell]],
     input_size: int = 8,
@@ -157,20 +161,30 @@ def compare_cells(
 ) -> dict[str, Flow]:
     """Each cell as it starts, on the same random input x ~ N(0, 1) of (steps, rows, input_size).
 
-    singular_value: of every W (see `scaled`), for the cells that have one; None leaves them as they start.
+    singular_value: of every W (see `scaled`); a cell that has none, an orthogonal one, say, stays as it starts, which
+        is told where its bound is. None leaves all as they start. OptionError where no cell has one.
     """
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(steps, rows, input_size, generator=generator, dtype=torch.float64)
-    flows = {}
+    cells = {}
     for name, make in makers.items():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            cell = make(input_size, hidden_size)
-        if singular_value is not None:
-            cell = scaled(cell, singular_value)
+            cells[name] = make(input_size, hidden_size)
+    as_they_start: set[str] = set()
+    if singular_value is not None:
+        # Where none has such a W, all are asked to be scaled, and the first says that it cannot be.
+        able = [name for name, cell in cells.items() if _can_be_scaled(cell)] or list(cells)
+        as_they_start = cells.keys() - able
+        cells |= {name: scaled(cells[name], singular_value) for name in able}
+    flows = {}
+    for name, cell in cells.items():
         C = cell.condition_size
         condition = torch.randn(rows, C, generator=generator, dtype=torch.float64) if C else None
         flows[name] = flow(cell, x, condition=condition)
+        if name in as_they_start:
+            about = f"{flows[name].about_bound}; it has no W to be scaled, and is as it starts"
+            flows[name] = flows[name]._replace(about_bound=about)
     return flows
 
 

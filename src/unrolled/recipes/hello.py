@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.errors import OptionError, PromptError
-from unrolled.figures import Table
+from unrolled.figures import Cell, Table
 from unrolled.recipes.recipe import Data, Options, Recipe, Writing, require
 from unrolled.training.settings import Budget, Settings
 
@@ -125,25 +125,9 @@ def numbers(model: LanguageModel, assets: Mapping[str, Any]) -> Table:
     return step_table(model, torch.tensor([letters.index(letter) for letter in word]), letters)
 
 
-def weights(model: LanguageModel) -> list[Table]:
-    """The parameters: U, W, b of the cell, and V, c of the softmax."""
-    tables = []
-    for name, parameter in model.named_parameters():
-        matrix = parameter.detach().reshape(parameter.shape[0], -1)
-        letter = {"softmax.weight": "V", "softmax.bias": "c"}.get(name, name.rpartition(".")[2])
-        tables.append(
-            Table(
-                title=f"{letter}: {' × '.join(str(size) for size in parameter.shape)}",
-                columns=("", *(str(j + 1) for j in range(matrix.shape[1]))),
-                rows=tuple((f"{letter} {i + 1}", *(f"{value:.3f}" for value in row)) for i, row in enumerate(matrix)),
-            )
-        )
-    return tables
-
-
 def plain(table: Table) -> str:
     """A table as lines of text, columns aligned, its title last."""
-    cells = [list(table.columns), *([str(cell) for cell in row] for row in table.rows)]
+    cells = [list(table.columns), *([_short(cell) for cell in row] for row in table.rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(table.columns))]
     lines = [
         "  ".join(
@@ -152,6 +136,10 @@ def plain(table: Table) -> str:
         for row in cells
     ]
     return "\n".join([*lines, table.title])
+
+
+def _short(cell: Cell) -> str:
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
 
 
 class LetterDecoder:
@@ -179,11 +167,12 @@ def writing(assets: Mapping[str, Any]) -> Writing:
 
 def sample(model: LanguageModel, assets: Mapping[str, Any], seed: int) -> str:
     """The word as the model writes it on from its first letter, then every number and every weight."""
+    from unrolled.diagnostics.numbers import weight_tables
     from unrolled.recipes.language import write
 
     word = assets["word"]
     written = word[0] + write(model, writing(assets), seed, len(word) - 1, word[0], temperature=0.0)
-    tables = [numbers(model, assets), *weights(model)]
+    tables = [numbers(model, assets), *weight_tables(model)]
     return "\n\n".join([f"after {word[0]!r} it writes {written!r}", *(plain(table) for table in tables)])
 
 

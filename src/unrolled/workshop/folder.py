@@ -36,8 +36,9 @@ DEFAULT_RUNS = "runs"
 RESTORE = "restore it from a copy, or train the run anew"
 _KINDS = {str: "text", dict: "table"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-#: The tiny model that is part of the package.
-BUNDLED = "tiny"
+#: Models that are part of the package; the first is looked into where there is no run yet.
+BUNDLED_MODELS = ("tiny", "hello")
+BUNDLED = BUNDLED_MODELS[0]
 BUNDLED_FOLDER = Path(__file__).parent / "bundled" / BUNDLED
 
 
@@ -126,7 +127,7 @@ class RunFolder:
 
     def append_evaluation(self, record: Mapping[str, Any]) -> None:
         """Keep what `evaluate` found; the model that is part of the package stays as it is."""
-        if self.path == BUNDLED_FOLDER:
+        if self.path.parent == BUNDLED_FOLDER.parent:
             return
         append_line(self.path / "evaluations.jsonl", record)
 
@@ -238,7 +239,7 @@ def plain_name(text: str) -> str:
 
 
 def open_run(word: str, runs: Path, bundled: bool = False) -> RunFolder:
-    """The run that `word` means: a run's name, a folder's path, or `tiny`; empty is the newest run.
+    """The run that `word` means: a run's name, a folder's path, or `tiny` or `hello`; empty is the newest run.
 
     bundled: where there is no run yet, empty is `tiny`, the model that is part of the package.
     RunError with the nearest name where there is none.
@@ -247,13 +248,13 @@ def open_run(word: str, runs: Path, bundled: bool = False) -> RunFolder:
         for path in (runs / word, Path(word)) if _NAME.fullmatch(word) else (Path(word),):
             if os.path.exists(path / "config.json") or os.path.exists(path / "config.toml"):
                 return RunFolder(path)
-        if word == BUNDLED:
-            return RunFolder(BUNDLED_FOLDER)
+        if word in BUNDLED_MODELS:
+            return RunFolder(BUNDLED_FOLDER.with_name(word))
         if os.path.exists(word):
             raise RunError(f"{word}: no config.json and no config.toml in it, so it is not a run folder")
         known = [run.name for run in all_runs(runs)]
         raise RunError(
-            f"{word}: no such run in {runs}, and no such folder.{did_you_mean(word, [*known, BUNDLED])} "
+            f"{word}: no such run in {runs}, and no such folder.{did_you_mean(word, [*known, *BUNDLED_MODELS])} "
             "`unrolled runs` lists them"
         )
     if listed := all_runs(runs):

@@ -269,16 +269,22 @@ def _saturation(reader: Reader, request: SaturationRequest) -> Figures:
 def _numbers(reader: Reader, request: NumbersRequest) -> Figures:
     from unrolled.diagnostics.numbers import step_table
 
-    model, word = reader.model, reader.run.assets.get("word", "")
+    model, word = small(reader), reader.run.assets.get("word", "")
+    read = reader.read(reader.text(request.text or word, request.length))
+    names = [reader.name(symbol).strip("'") for symbol in range(model.vocabulary_size)]
+    return (step_table(model, read.symbols, names),)
+
+
+def small(reader: Reader) -> LanguageModel:
+    """The model, where its numbers can still be read. OptionError where there are too many."""
+    model = reader.model
     units = sum(cell.output_size for layer in model.recurrent.cells() for cell in layer)
     if units + 3 * model.vocabulary_size > MOST_NUMBERS:
         raise OptionError(
             f"{reader.run.folder.path}: {units} hidden units and {model.vocabulary_size} symbols make too many numbers "
             "to show: look into a network as small as that of `unrolled train hello`"
         )
-    read = reader.read(reader.text(request.text or word, request.length))
-    names = [reader.name(symbol).strip("'") for symbol in range(model.vocabulary_size)]
-    return (step_table(model, read.symbols, names),)
+    return model
 
 
 _FIGURES: dict[type, Callable[[Reader, Any], Figures]] = {

@@ -56,7 +56,7 @@ class GradientFlowRequest(CellLook):
     beside: tuple[str, ...] = ()
     """For a cell: others, for comparison."""
     singular_value: Annotated[float | None, tyro.conf.arg(metavar="X")] = None
-    """For cells: the largest singular value of each recurrent matrix; None leaves them as they start."""
+    """For cells: the largest singular value of each recurrent W, where there is one; None leaves them as they start."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,20 @@ class DepthRequest(Files):
             raise OptionError(
                 f"--blocks {' '.join(map(str, self.blocks))}: expected one number or more, each 1 or more"
             )
+
+
+@dataclass(frozen=True)
+class CliffRequest(Files):
+    """Show the loss of a network of one unit over its two weights, and two ways down: one clipped, one not."""
+
+    start: Annotated[tuple[float, float], tyro.conf.arg(metavar="W B")] = (5.5, -2.2)
+    """The weights that both ways start from."""
+    rate: float = 0.1
+    """The learning rate of both."""
+    norm: float = 1.0
+    """What one of them clips its gradients to."""
+    updates: int = 400
+    """Updates of each."""
 
 
 def inspect_training(request: CellLook) -> Iterator[Message]:
@@ -142,6 +156,14 @@ def inspect_depth(request: DepthRequest) -> Iterator[Message]:
     title = f"The {2 ** len(network.blocks):,} paths of a residual network, and where its gradient comes from"
     figures = lesion.gradient_against_depth(makers, request.blocks, pictures, targets), lesion.path_curves(paths, title)
     yield from show(figures, request)
+
+
+def inspect_cliff(request: CliffRequest) -> Iterator[Message]:
+    """The surface with both ways on it, and the loss along them."""
+    from unrolled.diagnostics.clipping_cliff import clipping_cliff
+
+    cliff = clipping_cliff(request.start, request.rate, request.norm, request.updates)
+    yield from show([cliff.surface, cliff.losses], request)
 
 
 def find_subject(request: CellLook) -> Run | type[Cell]:

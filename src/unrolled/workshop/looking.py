@@ -42,8 +42,8 @@ class Files:
 
 
 @dataclass(frozen=True)
-class TextLook(Files):
-    """What a look at a trained model over a text is told."""
+class TextToRead:
+    """Which trained model reads which text."""
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run's name or folder, or `tiny`, which is part of the package. Empty: the newest run, else tiny."""
@@ -58,6 +58,11 @@ class TextLook(Files):
 
     def __post_init__(self) -> None:
         at_least_one(self, "length")
+
+
+@dataclass(frozen=True)
+class TextLook(TextToRead, Files):
+    """What a look at a trained model over a text is told."""
 
 
 def at_least_one(request: object, *names: str) -> None:
@@ -104,9 +109,14 @@ class Reader:
 
     def name(self, symbol: int) -> str:
         """A symbol as a person reads it: in quotes."""
+        whole = symbol != self.writing.end and self.writing.decoder().feed(symbol)
+        return repr(whole) if whole else self.plain_name(symbol)
+
+    def plain_name(self, symbol: int) -> str:
+        """A symbol as it is, without quotes; one that is no whole character by itself, by its number."""
         if symbol == self.writing.end:
             return "(end)"
-        return repr(self.writing.decoder().feed(symbol)) if self.writing.decoder().feed(symbol) else f"({symbol})"
+        return self.writing.decoder().feed(symbol) or f"({symbol})"
 
     def text(self, given: str, length: int) -> str:
         """The text that was given, or one that was held out: its first `length` characters. DataError where empty."""

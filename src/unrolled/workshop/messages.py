@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
@@ -86,6 +87,47 @@ class Shown(Message):
 
     def to_dict(self) -> dict[str, Any]:
         return {"event": self.KIND, "figure": self.figure.to_json()}
+
+
+@dataclass(frozen=True)
+class TextRead(Message):
+    """A text of T symbols as a model read it.
+
+    tokens: put together they are the text.
+    log_probabilities: of each, given those before it, in nats; None for the first, which nothing precedes.
+    alternatives: at each place the symbols that were likeliest there, likeliest first, and
+    alternative_log_probabilities: theirs, in nats. None at the first place.
+    layers: of the network. signals: those of the layer whose `Activity` follows, in the order in which they follow.
+    """
+
+    KIND = "text-read"
+    run: str
+    tokens: tuple[str, ...]
+    log_probabilities: tuple[float | None, ...]
+    alternatives: tuple[tuple[str, ...], ...]
+    alternative_log_probabilities: tuple[tuple[float, ...], ...]
+    layers: int
+    signals: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Activity(Message):
+    """What the units of a layer did over a text, in one field of the state or one gate.
+
+    octets: (units, symbols) of float16, little-endian, unit after unit, so that one unit's numbers lie side by side;
+        base64 in JSON.
+    """
+
+    KIND = "activity"
+    layer: int
+    signal: str
+    units: int
+    symbols: int
+    octets: bytes
+
+    def to_dict(self) -> dict[str, Any]:
+        where = {"layer": self.layer, "signal": self.signal, "units": self.units, "symbols": self.symbols}
+        return {"event": self.KIND, **where, "float16": base64.b64encode(self.octets).decode("ascii")}
 
 
 @dataclass(frozen=True)
