@@ -1,8 +1,8 @@
-"""Beam search over any model that can take one step.
+"""Beam search over any model that can take one step, for many rows at a time.
 
-The `width` likeliest unfinished beginnings are kept and each is tried with every symbol. A hypothesis of n symbols (its
-end symbol counted) has the score log p / n^α: with α = 0 the likeliest text wins, which is mostly a short one; with
-α = 1 the one likeliest by symbol.
+For each row the `width` likeliest unfinished beginnings are kept, and each is tried with every symbol. A hypothesis of
+n symbols (its end symbol counted) has the score log p / n^α: with α = 0 the likeliest text wins, which is mostly a
+short one; with α = 1 the one likeliest by symbol.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unrolled import states
-from unrolled.errors import OptionError, ShapeError
+from unrolled.errors import OptionError
 from unrolled.generation.position import Advance, log_probabilities_of, read_prompt
 from unrolled.states import State
 
@@ -35,13 +35,15 @@ class Hypothesis(NamedTuple):
     ended: bool
 
 
-class _Open(NamedTuple):
-    """The unfinished beginnings, best first: symbols (n, so far), log-probabilities (n,), next ones' (n, V), state."""
+class _Candidates(NamedTuple):
+    """The likeliest ways to go on, for each row that is still searched: (rows, c) each, likeliest first, −∞ for none.
 
-    symbols: Tensor
-    total: Tensor
-    following: Tensor
-    state: State
+    totals: log-probabilities. parents: which open beginning each comes from. last: its new symbol.
+    """
+
+    totals: Tensor
+    parents: Tensor
+    last: Tensor
 
 
 def beam_search(
@@ -53,16 +55,17 @@ def beam_search(
     *,
     end: int | None = None,
     length_penalty: float = 0.0,
-) -> list[Hypothesis]:
-    """The best continuations of one prompt that the beam finds, best first, at most `width`.
+) -> list[list[Hypothesis]]:
+    """For each row the best continuations of its prompt that the beam finds, best first, at most `width`.
 
-    state: of one row. prompt: (T, 1) int64, T ≥ 1.
-    width: how many beginnings are kept; 1 is greedy, V^length finds the best there is.
+    state: of B rows. prompt: (T, B) int64, T ≥ 1.
+    width: how many beginnings of a row are kept; 1 is greedy, V^length finds the best there is.
     length: the most symbols of a continuation.
     end: the symbol that ends a text; None lets every text run to `length`.
     length_penalty: α, from 0 to 10.
 
-    It stops when `length` is reached, or when no beginning can still become one of the `width` best.
+    A row's search stops when `length` is reached, or when no beginning can still become one of the `width` best; the
+    others go on without it. A symbol whose logit is −∞ is never written.
     """
     for name, value in (("width", width), ("length", length)):
         if value < 1:
@@ -72,60 +75,81 @@ def beam_search(
             f"length penalty is from 0, which is off, to {HIGHEST_LENGTH_PENALTY:g}; {length_penalty:g} came. "
             "1 ranks by the mean log-probability of a symbol"
         )
-    if prompt.dim() == 2 and prompt.shape[1] != 1:
-        raise ShapeError(f"beam search continues one prompt, (T, 1); {tuple(prompt.shape)} came")
 
     with torch.inference_mode():
         logits, state = read_prompt(advance, state, prompt)
-        device = logits.device
-        beam = _Open(
-            torch.empty(1, 0, dtype=torch.int64, device=device),
-            torch.zeros(1, dtype=torch.float64, device=device),
-            log_probabilities_of(logits).double(),
-            state,
-        )
-        finished: list[Hypothesis] = []
+        B = prompt.shape[1]
+        finished: list[list[Hypothesis]] = [[] for _ in range(B)]
+        # One open beginning, the empty one, for each row.
+        rows = torch.arange(B, device=logits.device)
+        symbols = rows.new_empty(B, 0)
+        totals = torch.zeros(B, dtype=torch.float64, device=logits.device)
         for n in range(1, length + 1):
-            symbols, totals, parents, ended = _best_candidates(beam, width, end)
-            stops = ended.nonzero().squeeze(-1)
+            searched, candidates = _best_candidates(rows, totals, log_probabilities_of(logits), width)
+            ended = torch.zeros_like(candidates.parents, dtype=torch.bool) if end is None else candidates.last == end
+            possible = candidates.totals > -torch.inf
             # One that ends must be among the `width` best to count, as one that goes on must.
-            for i in stops[stops < width].tolist():
-                finished.append(_hypothesis(symbols[i], totals[i], n, length_penalty, ended=True))
-            finished = sorted(finished, key=_score, reverse=True)[:width]
-            going_on = (~ended).nonzero().squeeze(-1)[:width]
-            symbols, totals, parents = symbols[going_on], totals[going_on], parents[going_on]
+            stops = (ended & possible)[:, :width]
+            _keep(finished, searched, symbols, candidates, stops, n, length_penalty, ended=True)
+            # Each beginning can end in one way only, so that among 2·width candidates `width` go on, if so many can.
+            open_ = ~ended & possible
+            open_ &= open_.cumsum(1) <= width
             if n == length:
-                finished += [
-                    _hypothesis(row, total, n, length_penalty, ended=False)
-                    for row, total in zip(symbols, totals, strict=True)
-                ]
+                _keep(finished, searched, symbols, candidates, open_, n, length_penalty, ended=False)
                 break
-            # At best every symbol to come is certain, and the text as long as it may be.
-            if len(going_on) == 0 or (
-                len(finished) == width and totals[0].item() / length**length_penalty <= finished[-1].score
-            ):
+            for place, row in enumerate(searched.tolist()):
+                finished[row] = sorted(finished[row], key=_score, reverse=True)[:width]
+                best = candidates.totals[place][open_[place]][:1].tolist()
+                # At best every symbol to come is certain, and the text as long as it may be.
+                if len(finished[row]) == width and best and best[0] / length**length_penalty <= finished[row][-1].score:
+                    open_[place] = False
+            if not open_.any():
                 break
-            logits, state = advance(symbols[:, -1], states.select(beam.state, parents))
-            beam = _Open(symbols, totals, log_probabilities_of(logits).double(), state)
-    return sorted(finished, key=_score, reverse=True)[:width]
+            rows = searched[:, None].expand_as(open_)[open_]
+            totals, parents, last = (part[open_] for part in candidates)
+            symbols = torch.cat([symbols[parents], last[:, None]], 1)
+            logits, state = advance(last, states.select(state, parents))
+    return [sorted(found, key=_score, reverse=True)[:width] for found in finished]
 
 
-def _best_candidates(beam: _Open, width: int, end: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Symbols (c, n), log-probabilities (c,), row it came from (c,), whether it ends (c,), likeliest first."""
-    V = beam.following.shape[1]
-    everything = (beam.total[:, None] + beam.following).flatten()
-    # Each beginning can end in one way only, so that among 2·width candidates at least `width` go on, if so many can.
-    totals, places = everything.topk(min(2 * width, len(everything)))
-    possible = totals > -torch.inf
-    totals, places = totals[possible], places[possible]
-    parents, last = places // V, places % V
-    symbols = torch.cat([beam.symbols[parents], last[:, None]], 1)
-    ended = torch.zeros_like(possible[possible]) if end is None else last == end
-    return symbols, totals, parents, ended
+def _best_candidates(rows: Tensor, totals: Tensor, following: Tensor, width: int) -> tuple[Tensor, _Candidates]:
+    """Which rows are searched, and for each its 2·width likeliest candidates.
+
+    rows: (m,) the row of each open beginning, those of one row together, the likeliest first. following: (m, V).
+    """
+    searched, counts = torch.unique_consecutive(rows, return_counts=True)
+    # The best of a row are among the best of each of its beginnings.
+    each, symbols = following.topk(min(2 * width, following.shape[1]), 1)
+    c = each.shape[1]
+    place = torch.repeat_interleave(torch.arange(len(searched), device=rows.device), counts)
+    first = counts.cumsum(0) - counts
+    number = torch.arange(len(rows), device=rows.device) - first[place]
+    grid = totals.new_full((len(searched), width, c), -torch.inf)
+    grid[place, number] = totals[:, None] + each.double()
+    best, found = grid.flatten(1).topk(min(2 * width, width * c), 1)
+    parents = (first[:, None] + found // c).clamp(max=len(rows) - 1)
+    return searched, _Candidates(best, parents, symbols[parents, found % c])
 
 
-def _hypothesis(symbols: Tensor, total: Tensor, n: int, length_penalty: float, *, ended: bool) -> Hypothesis:
-    return Hypothesis(tuple(symbols.tolist()), total.item(), total.item() / n**length_penalty, ended)
+def _keep(
+    finished: list[list[Hypothesis]],
+    searched: Tensor,
+    symbols: Tensor,
+    candidates: _Candidates,
+    kept: Tensor,
+    n: int,
+    length_penalty: float,
+    *,
+    ended: bool,
+) -> None:
+    """Put the candidates that `kept` (rows, ·) names among their rows' hypotheses."""
+    places, ranks = kept.nonzero(as_tuple=True)
+    parents, last = candidates.parents[places, ranks], candidates.last[places, ranks]
+    texts = torch.cat([symbols[parents], last[:, None]], 1).tolist()
+    for row, text, total in zip(
+        searched[places].tolist(), texts, candidates.totals[places, ranks].tolist(), strict=True
+    ):
+        finished[row].append(Hypothesis(tuple(text), total, total / n**length_penalty, ended))
 
 
 def _score(hypothesis: Hypothesis) -> float:

@@ -187,7 +187,7 @@ class Writer:
         """The likeliest texts that a beam finds, best first."""
         from unrolled.generation.beam import beam_search
 
-        found = beam_search(
+        (found,) = beam_search(
             self.model.stepper(),
             self.model.initial_state(1),
             self._read_prompt(prompt),
