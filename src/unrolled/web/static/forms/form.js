@@ -1,0 +1,156 @@
+// A form made from fields as the server lists them (docs/lab-api.md): any action's, any recipe's.
+//
+//     const form = new FieldForm(fields, { values: lab.state, lists });
+//     form.values()                 only those that differ from their default, as the server takes them
+//     form.texts()                  the same as texts, for the address
+//     form.wrong(error)             shows a LabError at its field, or above the form
+//
+// values: texts by name, from the address. lists: {runs, data}, what the server listed, for the fields of those kinds.
+
+import { errorBox } from "../shell/error.js";
+import { fill, h, uniqueId } from "../shell/dom.js";
+import { fromText, toText } from "./values.js";
+
+// Fields that stand in the open; the others can be unfolded.
+const OPEN = 6;
+
+export class FieldForm {
+  /** open: names of fields that stand in the open; null takes the first few. button: what it says. */
+  constructor(fields, { values = {}, lists = {}, open = null, button = "Show", submitted = () => {} } = {}) {
+    this.fields = fields;
+    this.rows = new Map();
+    this.errors = h("div", {});
+    const shown = open ?? fields.slice(0, OPEN).map((field) => field.name);
+    const [first, rest] = [fields.filter((f) => shown.includes(f.name)), fields.filter((f) => !shown.includes(f.name))];
+    this.button = h("button", { type: "submit", class: "primary" }, button);
+    const row = (field) => this.#row(field, values[field.name], lists);
+    const changed = rest.some((field) => values[field.name] !== undefined);
+    this.more = rest.length
+      ? h("details", { open: changed }, h("summary", {}, `${rest.length} more options`), h("div", { class: "fields" }, rest.map(row)))
+      : null;
+    this.element = h(
+      "form",
+      { class: "field-form", novalidate: true, on: { submit: (event) => this.#submit(event, submitted) } },
+      this.errors,
+      h("div", { class: "fields" }, first.map(row)),
+      this.more,
+      h("div", { class: "actions" }, this.button),
+    );
+  }
+
+  /** Name → value of what differs from the default. Where a text is no such value, that is shown, and null comes back. */
+  values() {
+    this.#clear();
+    const found = {};
+    for (const [name, { field, input }] of this.rows) {
+      const text = field.kind === "switch" ? String(input.checked) : input.value;
+      if (text === toText(field, field.default) && !field.required) continue;
+      const { value, problem } = fromText(field, text);
+      if (problem) {
+        this.wrong({ message: problem, field: name });
+        return null;
+      }
+      found[name] = value;
+    }
+    return found;
+  }
+
+  /** Name → text of what differs from the default; "" for all others, so that the address forgets them. */
+  texts() {
+    const found = {};
+    for (const [name, { field, input }] of this.rows) {
+      const text = field.kind === "switch" ? String(input.checked) : input.value;
+      found[name] = text === toText(field, field.default) ? "" : text;
+    }
+    return found;
+  }
+
+  /** Put a text into a field, as if it had been typed. */
+  put(name, text) {
+    const row = this.rows.get(name);
+    if (!row) return;
+    if (row.field.kind === "switch") row.input.checked = text === "true";
+    else row.input.value = text;
+  }
+
+  /** Show what is wrong: at its field, if it names one of these, else above. */
+  wrong(error) {
+    const row = this.rows.get(error.field);
+    if (!row) {
+      fill(this.errors, errorBox(error));
+      return;
+    }
+    if (this.more?.contains(row.input)) this.more.open = true;
+    row.problem.textContent = error.message;
+    row.problem.hidden = false;
+    row.input.setAttribute("aria-invalid", "true");
+    row.input.focus();
+  }
+
+  /** While something runs, the button says so and cannot be pressed again. */
+  busy(on) {
+    this.button.disabled = on;
+    this.element.setAttribute("aria-busy", String(on));
+  }
+
+  #clear() {
+    fill(this.errors);
+    for (const { problem, input } of this.rows.values()) {
+      problem.hidden = true;
+      input.removeAttribute("aria-invalid");
+    }
+  }
+
+  #submit(event, submitted) {
+    event.preventDefault();
+    const values = this.values();
+    if (values) submitted(values);
+  }
+
+  #row(field, text, lists) {
+    const id = uniqueId("field");
+    const input = control(field, id, lists);
+    if (field.kind === "switch") input.checked = (text ?? toText(field, field.default)) === "true";
+    else input.value = text ?? toText(field, field.default);
+    const problem = h("p", { class: "problem", id: `${id}-problem`, role: "alert", hidden: true });
+    const help = field.help ? h("p", { class: "help", id: `${id}-help` }, field.help) : null;
+    input.setAttribute("aria-describedby", help ? `${id}-help ${id}-problem` : `${id}-problem`);
+    this.rows.set(field.name, { field, input, problem });
+    const label = h("label", { for: id }, field.name.replaceAll("_", " "));
+    const offered = input.getAttribute("list")
+      ? h("datalist", { id: `${id}-list` }, field.suggestions.map((value) => h("option", { value })))
+      : null;
+    return h("div", { class: `field kind-${field.kind}` }, label, input, offered, help, problem);
+  }
+}
+
+function control(field, id, lists) {
+  const named = { id, name: field.name };
+  if (field.kind === "switch") return h("input", { ...named, type: "checkbox" });
+  const choices = choicesOf(field, lists);
+  if (choices) {
+    return h("select", named, choices.map(([value, label]) => h("option", { value }, label)));
+  }
+  if (field.kind === "words") return h("textarea", { ...named, rows: 3, spellcheck: "false" });
+  const input = h("input", { ...named, type: "text", autocomplete: "off", spellcheck: "false" });
+  if (!field.many && (field.kind === "whole" || field.kind === "number")) {
+    input.setAttribute("inputmode", field.kind === "whole" ? "numeric" : "decimal");
+  }
+  if (!field.suggestions?.length) return input;
+  input.setAttribute("list", `${id}-list`);
+  return input;
+}
+
+/** [[value, label], …] for what is chosen from a list; null for what is typed. */
+function choicesOf(field, { runs = [], data = [] }) {
+  if (field.many) return null;
+  if (field.kind === "choice" || field.choices) {
+    const none = field.optional ? [["", "–"]] : [];
+    return [...none, ...field.choices.map((value) => [String(value), String(value)])];
+  }
+  if (field.kind === "run") return [["", "the newest"], ...runs.map((run) => [run.name, run.title])];
+  if (field.kind === "data") {
+    return [["", "the recipe’s own"], ...data.filter((one) => one.here).map((one) => [one.value, one.name])];
+  }
+  return null;
+}

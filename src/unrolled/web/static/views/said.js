@@ -1,0 +1,51 @@
+// What an action says, as it comes: figures, lines, text that is being written.
+
+import { figureElement } from "../figures/figure.js";
+import { visible } from "../figures/words.js";
+import { h } from "../shell/dom.js";
+
+export class Said {
+  constructor() {
+    this.element = h("div", { class: "said" });
+    this.writing = null;
+  }
+
+  /** Put one event of an action on the page. Those that say nothing to a person are passed over. */
+  add(event) {
+    if (event.event === "piece") {
+      this.#piece(event);
+      return;
+    }
+    this.writing = null;
+    if (event.event === "figure") this.element.append(figureElement(event.figure));
+    else if (event.event === "note") this.element.append(h("p", { class: "note" }, lines(event.text)));
+    else if (event.event === "evaluated") this.element.append(figureElement(evaluated(event)));
+    else if (event.event === "job-ended") this.element.append(h("p", { class: "note" }, jobEnded(event)));
+  }
+
+  #piece(event) {
+    if (!this.writing || this.number !== event.number) {
+      this.number = event.number;
+      this.writing = h("pre", { class: "card" });
+      this.element.append(this.writing);
+    }
+    this.writing.append(lines(event.text));
+  }
+}
+
+function lines(text) {
+  return text.split("\n").map(visible).join("\n");
+}
+
+function evaluated({ run, part, figures, targets }) {
+  const rows = Object.entries(figures).map(([name, value]) => [
+    name,
+    typeof value === "number" ? value : { number: value },
+    targets[name] ?? "",
+  ]);
+  return { figure: "table", title: `${run}, ${part}`, columns: ["figure", "value", "bar"], rows };
+}
+
+function jobEnded({ job, state, error }) {
+  return visible(error ? `${job}: ${state}: ${error}` : `${job}: ${state}`);
+}
