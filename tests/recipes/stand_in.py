@@ -88,4 +88,6 @@ def options_for(recipe: str, folder: Path) -> dict:
             return {"embedding": 8, "sizes": (16,), "batch_size": 8}
         case "is-it-raining":
             return {"sizes": (16,), "batch_size": 8}
+        case "convex-hull" | "delaunay" | "salesman":
+            return {"points": (5, 6), "sizes": (8,), "batch_size": 8, "held_out": 3}
     raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")

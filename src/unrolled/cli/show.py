@@ -20,6 +20,7 @@ from unrolled.workshop.messages import (
     Next,
     Note,
     Piece,
+    Pointed,
     Shown,
     StudyStopped,
     TextEnd,
@@ -115,6 +116,8 @@ class TextPrinter:
                 self._show_scored(message)
             case Note():
                 print(self._words(message.text))
+            case Pointed():
+                print(f"{message.shown}: {' '.join(map(str, message.numbers))}")
             case Evaluated():
                 print(f"{message.run}, {message.part} part:")
                 for name, value in message.figures.items():

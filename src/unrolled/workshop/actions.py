@@ -44,6 +44,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("resume", "Go on with a run that was stopped, as if nothing had been.", "train", "ResumeRequest", "resume"),
     Action("sample", "Write a text with a trained model.", "sample", "SampleRequest", "sample"),
     Action("evaluate", "Measure a run on what was held out from it.", "evaluate", "EvaluateRequest", "evaluate"),
+    Action("point", "Find a hull, a tour or triangles of points.", "point", "PointRequest", "point"),
     Action("inspect ranking", "Find units that follow something readable.", "inspect", "RankingRequest", "inspect"),
     Action("inspect unit", "Show what one unit does over a text.", "inspect", "UnitRequest", "inspect"),
     Action("inspect units", "Show all units of a layer over a text.", "inspect", "UnitsRequest", "inspect"),

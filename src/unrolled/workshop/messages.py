@@ -68,6 +68,15 @@ class TextEnd(Message):
 
 
 @dataclass(frozen=True)
+class Pointed(Message):
+    """A pointer network's answer about points: their numbers from 1. shown: what the answer is, in words."""
+
+    KIND = "pointed"
+    numbers: tuple[int, ...]
+    shown: str
+
+
+@dataclass(frozen=True)
 class Evaluated(Message):
     """Figures of a run on a part of its data, and the bar that its recipe sets for each, as text."""
 

@@ -1,0 +1,110 @@
+"""`point`: a hull, a tour or triangles of one's own points, by a pointer network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import nan
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from unrolled.errors import OptionError
+from unrolled.figures import Points, Series
+from unrolled.workshop import folder as folders
+from unrolled.workshop.looking import Files, given_text, show
+from unrolled.workshop.messages import Message, Pointed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from unrolled.workshop.run import Run
+
+#: Characters of standard input that are read.
+LONGEST = 100_000
+#: Corners of what is closed and begins anew within an answer; 0: the whole answer is one line.
+_CORNERS = {"convex-hull": 0, "salesman": 0, "delaunay": 3}
+_SHOWN = {"convex-hull": "convex hull", "salesman": "tour", "delaunay": "triangles"}
+
+
+@dataclass(frozen=True)
+class PointRequest(Files):
+    """Find a hull, a tour or triangles of points."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """A run of convex-hull, salesman or delaunay: its name or folder. Empty: the newest run."""
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")] = "-"
+    """Two numbers a line, x and y; - is standard input."""
+    cell: str = ""
+    """Allow this cell, package.module:Class, which the run names."""
+    runs: str = ""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
+
+
+def point(request: PointRequest) -> Iterator[Message]:
+    """The answer, and its picture."""
+    from unrolled.data.points_file import read_points
+    from unrolled.workshop.run import Run
+
+    run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
+    points = read_points(*_content(request.file))
+    numbers = pointed(run, points)
+    yield Pointed(numbers, _SHOWN[run.recipe_name])
+    yield from show([picture(points, numbers, run)], request)
+
+
+def pointed(run: Run, points: np.ndarray) -> tuple[int, ...]:
+    """What a run's pointer network answers about points (N, 2): their numbers from 1, without the end.
+
+    OptionError where the run's model does not point, or cannot answer for so many.
+    """
+    import torch
+
+    from unrolled.batch import Batch
+    from unrolled.data.points_file import to_square
+    from unrolled.layers.pointer import END
+    from unrolled.models.pointer_network import PointerNetwork
+
+    model = run.model
+    if not isinstance(model, PointerNetwork):
+        raise OptionError(
+            f"{run.folder.path}: a model of the recipe {run.recipe_name} points at nothing; "
+            f"take a run of {', '.join(_SHOWN)}"
+        )
+    if model.vocabulary and len(points) > model.vocabulary:
+        raise OptionError(
+            f"{run.folder.path}: without pointers it answers for {model.vocabulary} points at most; {len(points)} came"
+        )
+    scaled = torch.from_numpy(to_square(points)).to(next(model.parameters()).dtype)
+    with torch.inference_mode():
+        answer = model.predict(Batch({"points": scaled[:, None]}))
+    return tuple(answer[answer != END].tolist())
+
+
+def picture(points: np.ndarray, numbers: Sequence[int], run: Run) -> Points:
+    """The points, and what joins them: one closed line, or one for each triangle."""
+    chosen = points[[number - 1 for number in numbers]].tolist()
+    corners = _CORNERS[run.recipe_name] or len(chosen)
+    line: list[list[float]] = []
+    for first in range(0, len(chosen), corners):
+        # NaN parts one closed line from the next.
+        line += [*([[nan, nan]] if first else []), *chosen[first : first + corners], chosen[first]]
+    name = _SHOWN[run.recipe_name]
+    title = f"{name} of {len(points)} points, by {run.name}".capitalize()
+    joined, every = Series(name, *_coordinates(line)), Series("points", *_coordinates(points.tolist()))
+    return Points(title, (every,), "x", "y", (joined,))
+
+
+def _coordinates(points: list[list[float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """All x, and all y."""
+    return tuple(x for x, _ in points), tuple(y for _, y in points)
+
+
+def _content(file: str) -> tuple[str, str]:
+    """The text of a file or of standard input, and what it is called in messages."""
+    from unrolled.data import reading, text
+
+    if file == "-":
+        return given_text("-", LONGEST), "standard input"
+    return "".join(reading.read_text(reading.parts(text.find_files([file])), "utf-8")), Path(file).name
