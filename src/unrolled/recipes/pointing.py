@@ -66,6 +66,7 @@ class HeldOutSets:
     count: int
 
     def batches(self, size: int) -> list[Batch]:
+        """The sets of `size` points."""
         from unrolled.data.examples import held_out
         from unrolled.data.pointing import drawing
 
@@ -94,6 +95,7 @@ def data(options: PointingOptions, recipe: str, solve: Solve, symmetric: bool = 
 
 
 def model(options: PointingOptions, answer: str) -> PointerNetwork:
+    """A pointer network of these options; `answer` says what may be pointed at (models/possible.py)."""
     from unrolled.cells import registry
     from unrolled.models.pointer_network import PointerNetwork
 
@@ -109,6 +111,7 @@ def model(options: PointingOptions, answer: str) -> PointerNetwork:
 
 
 def settings(options: PointingOptions, steps: int) -> Settings:
+    """Settings of the options; so many steps where no budget is given."""
     return answers.settings(options, Budget(steps=steps))
 
 
