@@ -29,7 +29,15 @@ def test_every_action_is_a_command_with_help(command: Command, action: Action) -
     said = command(*action.name.split(), "--help")
     assert said.code == 0 and said.out.startswith(f"usage: unrolled {action.name}")
     for field in dataclasses.fields(action.request):
-        if action.name != "train" and field.name not in {"run", "name", "names", "sampling", "study", "file"}:
+        if action.name != "train" and field.name not in {
+            "run",
+            "name",
+            "names",
+            "sampling",
+            "study",
+            "file",
+            "folders",
+        }:
             assert f"--{field.name.replace('_', '-')}" in said.out
     assert command("help", *action.name.split()).out == said.out
 

@@ -21,6 +21,7 @@ from unrolled.workshop.messages import (
     Note,
     Piece,
     Pointed,
+    Serving,
     Shown,
     StudyStopped,
     TextEnd,
@@ -118,6 +119,9 @@ class TextPrinter:
                 print(self._words(message.text))
             case Pointed():
                 print(f"{message.shown}: {' '.join(map(str, message.numbers))}")
+            case Serving():
+                # At once, whoever reads: what comes next may take days.
+                print(f"The lab is open at {message.address}\nCtrl-C closes it.", flush=True)
             case Evaluated():
                 print(f"{message.run}, {message.part} part:")
                 for name, value in message.figures.items():

@@ -34,7 +34,7 @@ class CharLMOptions(Options):
     """What the model reads and writes one at a time. bpe needs the extra `bpe`."""
     bpe_size: int = 1024
     """Symbols that BPE learns, from the training part."""
-    encoding: str = "utf-8"
+    encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the text's bytes are to be read."""
     split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.88, 0.02, 0.1)
     """Parts by position. The last is read by `evaluate` alone."""

@@ -12,7 +12,9 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from unrolled.errors import OptionError, PromptError
 from unrolled.figures import Cell, Table
@@ -32,7 +34,7 @@ class HelloOptions(Options):
     """Options of hello."""
 
     cell: str = "elman"
-    word: str = "hello"
+    word: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "hello"
     """The word to learn, of two letters or more."""
     hidden: int = 3
     """Hidden units."""

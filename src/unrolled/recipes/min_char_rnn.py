@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from unrolled.recipes import language
 from unrolled.recipes.recipe import Data, Options, Recipe, require
@@ -25,7 +27,7 @@ class MinCharRNNOptions(Options):
     """Options of min-char-rnn. The defaults are the published ones."""
 
     cell: str = "elman"
-    encoding: str = "utf-8"
+    encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the text's bytes are to be read."""
     hidden: int = 100
     """Hidden units."""

@@ -27,7 +27,7 @@ class NamesOptions(Options):
     """Options of names. The data is a list, one name a line."""
 
     cell: str = "gru"
-    encoding: str = "utf-8"
+    encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the list's bytes are to be read."""
     held_out: int = 1000
     """Names kept apart for validation, and as many again for the test; at most a tenth of all each."""

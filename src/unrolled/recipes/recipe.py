@@ -29,11 +29,11 @@ class Options:
 
     data: Annotated[str, tyro.conf.arg(metavar="NAME|PATH|-")] = ""
     """A data set's name, a file, a folder, or - for standard input. Empty: the recipe's own."""
-    cell: str = "lstm"
+    cell: Annotated[str, tyro.conf.arg(metavar="CELL")] = "lstm"
     """Any cell by name, or your own as package.module:Class."""
-    kernel: str = "auto"
+    kernel: Annotated[str, tyro.conf.arg(metavar="KERNEL")] = "auto"
     """auto, or a kernel by name, which then never gives way to another."""
-    device: str = "cpu"
+    device: Annotated[str, tyro.conf.arg(metavar="NAME")] = "cpu"
     """cpu, or cuda where torch has it."""
     threads: int = 0
     """Threads for torch; 0 takes every core."""

@@ -15,7 +15,8 @@ from typing import Any
 class Action:
     """name: as it is typed. summary: one line for a person. local: for this machine only, so that no web face has it.
 
-    module, request_name, run_name: where the request and the function stand.
+    module, request_name, run_name: where the request and the function stand. room: where the module is; a face may be
+    an action too, which is named here and not imported, for faces stand above.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Action:
     request_name: str
     run_name: str
     local: bool = False
+    room: str = "workshop"
 
     @property
     def request(self) -> type:
@@ -36,7 +38,7 @@ class Action:
         return getattr(self._module(), self.run_name)
 
     def _module(self) -> Any:
-        return importlib.import_module(f"unrolled.workshop.{self.module}")
+        return importlib.import_module(f"unrolled.{self.room}.{self.module}")
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -120,6 +122,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("recipes", "List the recipes, or the options of one.", "catalogue", "RecipesRequest", "recipes"),
     Action("data list", "List the data sets that have a name.", "catalogue", "DataListRequest", "data_list"),
     Action("data get", "Fetch a data set, and check it.", "catalogue", "DataGetRequest", "data_get"),
+    Action("lab", "Open the lab: all of this, live, in the browser.", "lab", "LabRequest", "lab", True, "web"),
     Action("doctor", "Say what this machine has and which kernels run.", "doctor", "DoctorRequest", "doctor", True),
     Action("report", "Write runs that differ by seed as one result.", "report", "ReportRequest", "report", True),
 )

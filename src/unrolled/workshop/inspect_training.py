@@ -53,7 +53,7 @@ class CellLook(TextLook):
 class GradientFlowRequest(CellLook):
     """Show how far back a gradient reaches, with the bound where there is one."""
 
-    beside: tuple[str, ...] = ()
+    beside: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[CELL [CELL ...]]")] = ()
     """For a cell: others, for comparison."""
     singular_value: Annotated[float | None, tyro.conf.arg(metavar="X")] = None
     """For cells: the largest singular value of each recurrent W, where there is one; None leaves them as they start."""

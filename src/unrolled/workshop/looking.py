@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 _BREAKS = ("\n\n\n", "\n\n", "\n")
 
 
+class Words(str):
+    """A text itself, which is never taken for the name of a file: what a browser sends."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Files:
     """Where the figures go besides the screen. What has several writes the second to NAME-2.svg, and so on."""
@@ -179,10 +185,14 @@ def next_break(text: str, first: int, last: int) -> int:
 def given_text(word: str, length: int, encoding: str = "utf-8") -> str:
     """At most `length` characters of what `word` means: a file or a folder, - for standard input, else the words.
 
+    `Words` are always words.
+
     DataError where it cannot be read, or looks like a file and is none.
     """
     from unrolled.data import reading, text
 
+    if isinstance(word, Words):
+        return word[:length]
     if word == "-":
         return _standard_input(length, encoding)
     ending = Path(word).suffix.lower()

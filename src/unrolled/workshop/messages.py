@@ -148,6 +148,14 @@ class Next(Message):
 
 
 @dataclass(frozen=True)
+class Serving(Message):
+    """The lab can be opened at this address."""
+
+    KIND = "serving"
+    address: str
+
+
+@dataclass(frozen=True)
 class StudyBegan(Message):
     """A study has its folder. jobs: how many there are in all; done: those that an earlier session has finished."""
 

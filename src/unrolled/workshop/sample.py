@@ -32,7 +32,7 @@ class SampleRequest:
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run's name or folder, or `tiny`, which is part of the package. Empty: the newest run, else tiny."""
-    prompt: str = ""
+    prompt: Annotated[str, tyro.conf.arg(metavar="WORDS")] = ""
     """What the text goes on from."""
     length: int = 500
     """Symbols to draw, at most."""
@@ -44,7 +44,7 @@ class SampleRequest:
     """Always the likeliest symbol: the same as --temperature 0."""
     beam: int = 0
     """Search for the likeliest text with a beam this wide, instead of drawing; 0 draws."""
-    stop: tuple[str, ...] = ()
+    stop: Annotated[tuple[str, ...], tyro.conf.arg(metavar="[WORDS [WORDS ...]]")] = ()
     """Texts at which to stop; they are not printed."""
     seed: int = 0
     """Of the draws. Text 2 of --count uses seed + 1, and so on."""

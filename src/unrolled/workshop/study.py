@@ -45,7 +45,7 @@ class StudyRequest:
     """Each gives a set of runs. None given: the study's own."""
     minutes: Annotated[float | None, tyro.conf.arg(metavar="N")] = None
     """Budget of each training, counted by what its cores give it. Empty: the study's own."""
-    name: str = ""
+    name: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
     """What its folder and its result are called; empty is the study's name."""
     to: str = "docs/results"
     """The folder of the results."""

@@ -41,7 +41,9 @@ class TrainRequest:
 
     recipe: tyro.conf.Suppress[str] = "char-lm"
     options: tyro.conf.OmitArgPrefixes[Options] = field(default_factory=Options)
-    name: Annotated[str, tyro.conf.arg(help="The run's name; empty makes one from the recipe or the data.")] = ""
+    name: Annotated[
+        str, tyro.conf.arg(metavar="NAME", help="The run's name; empty makes one from the recipe or the data.")
+    ] = ""
     from_run: Annotated[str, tyro.conf.arg(name="from", metavar="RUN", help=_FROM_HELP)] = ""
     runs: Annotated[str, tyro.conf.arg(help="The folder of the runs; empty is UNROLLED_RUNS, else ./runs.")] = ""
 
@@ -113,7 +115,7 @@ def train_events(
             with team.together():
                 parent = _parent(request, runs) if request.from_run else None
                 if team.first:
-                    new.append(folders.create(runs, request.name, _suggestion(request)))
+                    new.append(folders.create(runs, request.name, suggestion(request)))
             folder = _shared(team, new)
             assets = parent.assets if parent else None
             with team.together():
@@ -183,7 +185,7 @@ def _shared(team: Team, new: list[RunFolder]) -> RunFolder:
     return RunFolder(Path(team.share(str(new[0].path.resolve()) if new else "")))
 
 
-def _suggestion(request: TrainRequest) -> str:
+def suggestion(request: TrainRequest) -> str:
     """A run's name, from what it learns."""
     if request.recipe != "char-lm":
         return request.recipe

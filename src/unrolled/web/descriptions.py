@@ -1,0 +1,167 @@
+"""Runs as a browser hears of them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from typing import Any
+
+from unrolled.errors import RunError, UnrolledError
+from unrolled.recipes import registry
+from unrolled.recipes.recipe import Recipe
+from unrolled.web.history import History
+from unrolled.web.shelf import Place, too_large
+from unrolled.web.state import Lab
+from unrolled.web.tails import Tail
+from unrolled.web.trainings import Child
+from unrolled.workshop.folder import RunFolder
+
+#: Points of a small curve; samples of a run, and characters of each.
+SMALL = 60
+MOST_SAMPLES = 200
+LONGEST_SAMPLE = 20_000
+#: Seconds in which one list reads logs that are not known yet; what is left is read for the next.
+READING = 0.5
+
+
+def tail_of(lab: Lab, place: Place) -> Tail:
+    """The one reader of the run's log."""
+    return lab.tails.of(place.run.events_file, state_of(lab, place.run))
+
+
+def state_of(lab: Lab, run: RunFolder) -> Callable[[History], str]:
+    """How the run is, by its log and by who holds its folder."""
+
+    def state(history: History) -> str:
+        if lab.trainings.holder(run) is not None:
+            return "running"
+        if history.finished is not None or (history.step == 0 and run.weights_file.exists()):
+            return "finished"
+        return "stopped"
+
+    return state
+
+
+async def list_all(lab: Lab) -> list[dict[str, Any]]:
+    """Every run, the newest first; those that are about to begin before them."""
+    until = time.monotonic() + READING
+    places = lab.shelf.places()
+    found = [await describe(lab, place, until) for place in places]
+    known = {place.run.path for place in places}
+    begun = [_not_begun(child, lab) for path, child in lab.trainings.children.items() if path not in known]
+    return [one for one in begun[::-1] if one is not None] + found
+
+
+def _not_begun(child: Child, lab: Lab) -> dict[str, Any] | None:
+    """A training that has no folder yet, or that failed before it had one."""
+    problem = lab.trainings.problem(child.path)
+    if not child.recipe or (not child.alive and not problem):
+        return None
+    name = child.path.name
+    state = "starting" if child.alive else "damaged"
+    return {**_empty(name, name, 1), "recipe": child.recipe, "state": state, "problem": "" if child.alive else problem}
+
+
+def _empty(name: str, title: str, folder: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": title,
+        "folder": folder,
+        "bundled": False,
+        "recipe": "",
+        "created": "",
+        "state": "unread",
+        "problem": "",
+        "step": 0,
+        "steps": None,
+        "loss": None,
+        "unit": "",
+        "per_second": None,
+        "seconds_left": None,
+        "minutes": None,
+        "validated": {},
+        "evaluated": {},
+        "writes": False,
+        "weights": False,
+        "curve": {"step": [], "loss": []},
+    }
+
+
+async def describe(lab: Lab, place: Place, until: float) -> dict[str, Any]:
+    """One run at a glance."""
+    run = place.run
+    said = {**_empty(place.name, place.title, place.folder), "bundled": place.bundled}
+    try:
+        config = config_of(run)
+        recipe = _recipe(config["recipe"])
+        said |= {
+            "recipe": config["recipe"],
+            "created": config.get("created", ""),
+            "unit": recipe.units.get("loss", recipe.unit) if recipe else "",
+            "writes": recipe is not None and recipe.writing is not None,
+            "weights": run.weights_file.exists() or any(run.checkpoints.glob("step-*.safetensors")),
+        }
+        tail = tail_of(lab, place)
+        if not await tail.catch_up(until):
+            return said
+        for record in run.evaluations():
+            if record["part"] == "test":
+                said["evaluated"] = record["figures"]
+    except (UnrolledError, OSError) as error:
+        return {**said, "state": "damaged", "problem": " ".join(str(error).split())}
+    history = tail.history
+    last, finished = history.last, history.finished
+    problem = "" if tail.state == "running" else lab.trainings.problem(run.path) or history.damaged
+    return {
+        **said,
+        "state": tail.state,
+        "problem": problem,
+        "step": history.step,
+        "steps": history.steps,
+        "loss": last.get("loss"),
+        "per_second": last.get("per_second"),
+        "seconds_left": last.get("seconds_left") if tail.state == "running" else None,
+        "minutes": finished.get("minutes") if finished else None,
+        "validated": history.best,
+        "curve": history.curve.small(SMALL),
+    }
+
+
+def config_of(run: RunFolder) -> dict[str, Any]:
+    """config.toml; of a model alone, what its config.json says of the same. RunError where neither can be read."""
+    if refused := too_large(run):
+        raise RunError(refused)
+    if (run.path / "config.toml").exists():
+        return run.config()
+    config = run.model_config()
+    return {"recipe": config["recipe"], "options": config["options"]}
+
+
+def _recipe(name: str) -> Recipe | None:
+    return registry.find(name) if name in registry.names() else None
+
+
+def samples(run: RunFolder) -> list[dict[str, Any]]:
+    """What it wrote on its way, oldest first: MOST_SAMPLES of them at most, evenly, the last among them."""
+    files = sorted(run.samples.glob("step-*.txt"))
+    every = -(-len(files) // MOST_SAMPLES) or 1
+    found = []
+    for file in files[::-1][::every][::-1]:
+        step = file.stem.removeprefix("step-")
+        if step.isdecimal() and (text := _plain_text(os.fspath(file))) is not None:
+            found.append({"step": int(step), "text": text})
+    return found
+
+
+def _plain_text(file: str) -> str | None:
+    """The file's beginning; None where it is a link or a pipe, which no run writes."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return opened.read(4 * LONGEST_SAMPLE).decode("utf-8", "replace")[:LONGEST_SAMPLE]
