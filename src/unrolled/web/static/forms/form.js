@@ -148,7 +148,7 @@ function choicesOf(field, { runs = [], data = [] }) {
     const none = field.optional ? [["", "–"]] : [];
     return [...none, ...field.choices.map((value) => [String(value), String(value)])];
   }
-  if (field.kind === "run") return [["", "the newest"], ...runs.map((run) => [run.name, run.title])];
+  if (field.kind === "run") return [["", field.name === "run" ? "the newest" : "none"], ...runs.map((run) => [run.name, run.title])];
   if (field.kind === "data") {
     return [["", "the recipe’s own"], ...data.filter((one) => one.here).map((one) => [one.value, one.name])];
   }

@@ -1,15 +1,16 @@
-// A field's value as text, which is what stands in an input and in the address, and back.
+// A field's value as text, which is what stands in an input and in the address, and back. A list has spaces between its
+// values; where they are texts of several words, each has a line.
 
 /** The text of a value; what is null is empty. */
 export function toText(field, value) {
   if (value === null || value === undefined) return field.kind === "switch" ? "false" : "";
-  return Array.isArray(value) ? value.map(String).join(" ") : String(value);
+  return Array.isArray(value) ? value.map(String).join(field.kind === "words" ? "\n" : " ") : String(value);
 }
 
 /** {value} of a text, or {problem}: one line that says what was expected. */
 export function fromText(field, text) {
   if (field.many || field.length) {
-    const parts = text.split(/[\s,]+/).filter(Boolean);
+    const parts = (field.kind === "words" ? text.split("\n") : text.split(/[\s,]+/)).filter(Boolean);
     if (field.length && parts.length !== field.length) {
       return { problem: `expected ${field.length} values with spaces between them; ${parts.length} came` };
     }
