@@ -23,8 +23,9 @@ export class FieldForm {
     const shown = open ?? fields.slice(0, OPEN).map((field) => field.name);
     const [first, rest] = [fields.filter((f) => shown.includes(f.name)), fields.filter((f) => !shown.includes(f.name))];
     this.button = h("button", { type: "submit", class: "primary" }, button);
-    const row = (field) => this.#row(field, values[field.name], lists);
-    const changed = rest.some((field) => values[field.name] !== undefined);
+    // An empty text is none: the address has none either.
+    const row = (field) => this.#row(field, values[field.name] || toText(field, field.default), lists);
+    const changed = rest.some((field) => values[field.name]);
     this.more = rest.length
       ? h("details", { open: changed }, h("summary", {}, `${rest.length} more options`), h("div", { class: "fields" }, rest.map(row)))
       : null;
@@ -110,8 +111,8 @@ export class FieldForm {
   #row(field, text, lists) {
     const id = uniqueId("field");
     const input = control(field, id, lists);
-    if (field.kind === "switch") input.checked = (text ?? toText(field, field.default)) === "true";
-    else input.value = text ?? toText(field, field.default);
+    if (field.kind === "switch") input.checked = text === "true";
+    else input.value = text;
     const problem = h("p", { class: "problem", id: `${id}-problem`, role: "alert", hidden: true });
     const help = field.help ? h("p", { class: "help", id: `${id}-help` }, field.help) : null;
     input.setAttribute("aria-describedby", help ? `${id}-help ${id}-problem` : `${id}-problem`);

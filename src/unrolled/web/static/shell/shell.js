@@ -18,6 +18,7 @@
 
 import { announce, liveRegion } from "./announce.js";
 import { followLinks, go, link, read } from "./address.js";
+import { LabError } from "./api.js";
 import { fill, h, s } from "./dom.js";
 import { errorBox, isAbort } from "./error.js";
 import { setTheme, startTheme, theme } from "./theme.js";
@@ -51,7 +52,7 @@ class Shell {
     this.#fillNav();
     fill(
       body,
-      h("a", { class: "skip", href: "#main" }, "To the content"),
+      h("a", { class: "skip", href: "#main", on: { click: (event) => this.#skip(event) } }, "To the content"),
       h("header", { class: "side" }, h("a", { class: "brand", href: link(FIRST) }, mark(), "unrolled"), this.#menu, this.#nav),
       this.#main,
       region,
@@ -60,6 +61,12 @@ class Shell {
     document.addEventListener("lab-error", (event) => this.#error(event.detail));
     followLinks();
     this.#go();
+  }
+
+  // By hand: a hash would be a step in the history.
+  #skip(event) {
+    event.preventDefault();
+    this.#main.focus();
   }
 
   #fillNav() {
@@ -104,7 +111,7 @@ class Shell {
     // The old view stands until the new one has loaded its script: no flash of an empty page.
     const page = h("div", { class: `page view-${view?.name ?? "none"}` });
     try {
-      if (!view) throw new Error(`No view is called “${name}”.`);
+      if (!view) throw new LabError(`No view is called “${name}”.`);
       const module = await view.load();
       if (signal.aborted) return;
       this.#page.replaceWith(page);

@@ -4,7 +4,7 @@
 import { FieldForm } from "../forms/form.js";
 import { visible } from "../figures/words.js";
 import { go, link } from "../shell/address.js";
-import { act, get } from "../shell/api.js";
+import { act, get, LabError } from "../shell/api.js";
 import { fill, h } from "../shell/dom.js";
 import { isAbort } from "../shell/error.js";
 import { announce } from "../shell/announce.js";
@@ -23,7 +23,7 @@ export async function show(page, lab) {
   );
   const name = lab.path.length ? lab.path.join(" ") : FIRST;
   const action = actions.find((one) => one.name === name || one.name === KIND + name);
-  if (!action) throw new Error(`No diagnostic is called “${name}”.`);
+  if (!action) throw new LabError(`No diagnostic is called “${name}”.`);
   const short = shortName(action);
   lab.title(short);
   const said = h("div", { class: "outcome" });

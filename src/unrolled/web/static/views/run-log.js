@@ -33,8 +33,8 @@ export class RunLog {
     this.#clear();
     Object.assign(this, { state, steps, validations: [...validations] });
     for (const name of Object.keys(this.curves)) this.curves[name] = [...(curves[name] ?? [])];
-    this.last = { step };
     for (const mark of marks) this.#event(mark);
+    this.last = { step };
   }
 
   #event(event) {

@@ -71,7 +71,7 @@ class RunList {
     this.chosen = new Set((lab.state.chosen ?? "").split(",").filter(Boolean));
     this.element = h("ul", { class: "run-list", "aria-label": "Runs" });
     this.compare = h("button", { type: "button", on: { click: () => go(link("compare", { runs: [...this.chosen].join(",") })) } });
-    this.#chose();
+    this.#label();
   }
 
   update(runs) {
@@ -93,16 +93,16 @@ class RunList {
     const row = new RunRow(run, this.chosen.has(run.name), (on) => {
       if (on) this.chosen.add(run.name);
       else this.chosen.delete(run.name);
-      this.#chose();
+      this.#label();
+      this.lab.set({ chosen: [...this.chosen].join(",") });
     });
     this.rows.set(run.name, row);
     return row;
   }
 
-  #chose() {
+  #label() {
     this.compare.disabled = this.chosen.size < 2;
     this.compare.textContent = this.chosen.size < 2 ? "Choose two to compare" : `Compare ${this.chosen.size} runs`;
-    this.lab.set({ chosen: [...this.chosen].join(",") });
   }
 }
 

@@ -1,0 +1,22 @@
+"""Every view, with an address at which it shows something. A view that is not named here is visited at its own name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import unrolled.web
+
+INDEX = Path(unrolled.web.__file__).parent / "static" / "views" / "index.js"
+FULL = {
+    "runs": "/",
+    "run": "/run/first",
+    "compare": "/compare?runs=first,second",
+    "inspect": "/inspect/units?run=tiny&length=60&shown=yes",
+}
+
+
+def every_view() -> dict[str, str]:
+    """Name → address, of all that the page lists."""
+    names = re.findall(r'\{ name: "([a-z-]+)"', INDEX.read_text(encoding="utf-8"))
+    return {name: FULL.get(name, f"/{name}") for name in names}
