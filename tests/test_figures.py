@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.errors import DataError, ShapeError
-from unrolled.figures import FORMAT, ColouredText, Curves, HeatMap, Points, Series, Table, from_json
+from unrolled.figures import FORMAT, ColouredText, Curves, HeatMap, Points, Series, Table, Tree, from_json
 
 numbers = st.floats()
 words = st.text(max_size=8)
@@ -56,7 +56,19 @@ tables = st.integers(0, 4).flatmap(
 )
 
 
-@given(st.one_of(curves, points, heat_maps, coloured, tables))
+@st.composite
+def trees(draw):
+    """Each node below the one before it, or below one of those above that one."""
+    parents = [-1]
+    for number in range(1, draw(st.integers(1, 8))):
+        above = [number - 1]
+        while parents[above[-1]] >= 0:
+            above.append(parents[above[-1]])
+        parents.append(draw(st.sampled_from(above)))
+    return Tree(draw(words), tuple(draw(words) for _ in parents), tuple(parents))
+
+
+@given(st.one_of(curves, points, heat_maps, coloured, tables, trees()))
 def test_through_json_and_back_it_is_the_same(figure):
     # allow_nan=False: nothing is written that is not JSON.
     written = json.dumps(figure.to_json(), allow_nan=False)
@@ -95,7 +107,10 @@ GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ({**GOOD, "figure": "hologram"}, "one of curves, points, heat-map, coloured-text, table; 'hologram' came"),
+        (
+            {**GOOD, "figure": "hologram"},
+            "one of curves, points, heat-map, coloured-text, table, tree; 'hologram' came",
+        ),
         ({}, "None came"),
         ({**GOOD, "format": FORMAT + 1}, f"this one has format {FORMAT + 1}"),
         ({**GOOD, "format": "1"}, "this one has format '1'"),
@@ -111,6 +126,8 @@ GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
         ({**Points("p", (), "x", "y").to_json(), "lines": [{"name": "a", "x": [1], "y": []}]}, "1 x and 0 y came"),
         ({**HeatMap("h", (), (), (), "v").to_json(), "paths": [{"name": "a", "x": [1]}]}, "cannot be read"),
         ({**ColouredText("c", (), (), (0.0, 1.0), "v").to_json(), "scale": [1.0]}, "cannot be read"),
+        ({**Tree("t", ("a",), (-1,)).to_json(), "parents": [-1.5]}, "whole numbers were expected"),
+        ({**Tree("t", ("a",), (-1,)).to_json(), "parents": [0]}, "came below node 0"),
     ],
 )
 def test_what_is_not_a_figure_is_refused(data, said):
@@ -129,6 +146,10 @@ def test_what_is_not_a_figure_is_refused(data, said):
         lambda: ColouredText("c", (), (), (0.0, math.inf), "v"),
         lambda: ColouredText("c", (), (), (math.nan, 1.0), "v"),
         lambda: Table("t", ("a",), ((1, 2),)),
+        lambda: Tree("t", (), ()),
+        lambda: Tree("t", ("a", "b"), (-1,)),
+        lambda: Tree("t", ("a", "b"), (-1, -1)),
+        lambda: Tree("t", ("a", "b", "c", "d"), (-1, 0, 0, 1)),  # below what stands further left
     ],
 )
 def test_parts_that_do_not_fit_together_make_no_figure(make):

@@ -12,15 +12,15 @@ A number may be NaN (nothing is known there) or infinite; JSON has neither, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from unrolled.errors import DataError, ShapeError
 
 #: Raised by one whenever a reader of the format before could not read what is written now. 2: points, and paths on heat
-#: maps.
-FORMAT = 2
+#: maps. 3: trees.
+FORMAT = 3
 
 Cell = str | int | float | None
 
@@ -153,7 +153,37 @@ class Table(Figure):
         return {**super().to_json(), "rows": rows}
 
 
-KINDS: dict[str, type[Figure]] = {kind.KIND: kind for kind in (Curves, Points, HeatMap, ColouredText, Table)}
+@dataclass(frozen=True)
+class Tree(Figure):
+    """A tree with its root on top, a sentence's phrases for example; what has nothing below it is a leaf, a word.
+
+    labels: of every node, each before those below it, from left to right.
+    parents: the number of the node above each; -1 for the root, which comes first.
+    """
+
+    KIND = "tree"
+    labels: tuple[str, ...]
+    parents: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        above: list[int] = []  # the root, and so on down to the node before
+        for number, parent in enumerate(self.parents):
+            while above and above[-1] != parent:
+                above.pop()
+            if bool(number) != bool(above) or (not number and parent != -1):
+                raise ShapeError(
+                    f"each node of tree {self.title!r} comes after its parent, left before right, and the root (-1) "
+                    f"first; node {number} came below node {parent}"
+                )
+            above.append(number)
+        if not self.labels or len(self.labels) != len(self.parents):
+            raise ShapeError(
+                f"a tree has one parent for each of its labels, one or more; {len(self.labels)} labels and "
+                f"{len(self.parents)} parents came"
+            )
+
+
+KINDS: dict[str, type[Figure]] = {kind.KIND: kind for kind in (Curves, Points, HeatMap, ColouredText, Table, Tree)}
 
 
 def from_json(data: Mapping[str, Any]) -> Figure:
@@ -173,7 +203,7 @@ def from_json(data: Mapping[str, Any]) -> Figure:
     if set(content) != wanted:
         raise DataError(f"a {kind} has the fields {sorted(wanted)}; {sorted(content)} came")
     try:
-        return _BUILD[kind](content)
+        return _build(kind, content)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise DataError(f"a {kind} was expected; its content cannot be read: {error}") from error
 
@@ -227,61 +257,38 @@ def _series(values: Any) -> tuple[Series, ...]:
     )
 
 
-def _build_curves(content: dict[str, Any]) -> Curves:
-    return Curves(
-        _string(content["title"]),
-        _series(content["series"]),
-        _string(content["x_label"]),
-        _string(content["y_label"]),
-        _flag(content["x_log"]),
-        _flag(content["y_log"]),
-    )
+def _cells(rows: Any) -> tuple[tuple[Cell, ...], ...]:
+    return tuple(tuple(_cell(value) for value in row) for row in rows)
 
 
-def _build_points(content: dict[str, Any]) -> Points:
-    return Points(
-        _string(content["title"]),
-        _series(content["series"]),
-        _string(content["x_label"]),
-        _string(content["y_label"]),
-        _series(content["lines"]),
-    )
+def _scale(values: Any) -> tuple[float, float]:
+    low, high = _floats(values)
+    return low, high
 
 
-def _build_heat_map(content: dict[str, Any]) -> HeatMap:
-    return HeatMap(
-        _string(content["title"]),
-        tuple(_floats(row) for row in content["values"]),
-        _strings(content["rows"]),
-        _strings(content["columns"]),
-        _string(content["value_label"]),
-        _series(content["paths"]),
-    )
+def _numbers(values: Any) -> tuple[int, ...]:
+    if not all(isinstance(value, int) for value in values):
+        raise TypeError(f"whole numbers were expected; {values} came")
+    return tuple(values)
 
 
-def _build_coloured_text(content: dict[str, Any]) -> ColouredText:
-    low, high = _floats(content["scale"])
-    return ColouredText(
-        _string(content["title"]),
-        _strings(content["tokens"]),
-        _floats(content["values"]),
-        (low, high),
-        _string(content["value_label"]),
-    )
-
-
-def _build_table(content: dict[str, Any]) -> Table:
-    return Table(
-        _string(content["title"]),
-        _strings(content["columns"]),
-        tuple(tuple(_cell(value) for value in row) for row in content["rows"]),
-    )
-
-
-_BUILD = {
-    Curves.KIND: _build_curves,
-    Points.KIND: _build_points,
-    HeatMap.KIND: _build_heat_map,
-    ColouredText.KIND: _build_coloured_text,
-    Table.KIND: _build_table,
+#: How each field is read, for all kinds that have it; then those that differ from kind to kind.
+_READ: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("title", "x_label", "y_label", "value_label"), _string),
+    **dict.fromkeys(("series", "lines", "paths"), _series),
+    **dict.fromkeys(("x_log", "y_log"), _flag),
+    **dict.fromkeys(("columns", "tokens", "labels"), _strings),
+    "scale": _scale,
+    "parents": _numbers,
 }
+_READ_OF: dict[tuple[str, str], Callable[[Any], Any]] = {
+    (HeatMap.KIND, "rows"): _strings,
+    (HeatMap.KIND, "values"): lambda rows: tuple(_floats(row) for row in rows),
+    (ColouredText.KIND, "values"): _floats,
+    (Table.KIND, "rows"): _cells,
+}
+
+
+def _build(kind: str, content: Mapping[str, Any]) -> Figure:
+    read = {name: (_READ_OF.get((kind, name)) or _READ[name])(value) for name, value in content.items()}
+    return KINDS[kind](**read)

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from unrolled.figures import ColouredText, Curves, HeatMap, Points, Series, Table
+from unrolled.figures import ColouredText, Curves, HeatMap, Points, Series, Table, Tree
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import (
     ABSENT,
@@ -70,6 +70,7 @@ figures = st.one_of(
             st.lists(_columns(n, st.one_of(st.none(), words, st.integers(), numbers)), max_size=4).map(tuple),
         )
     ),
+    st.builds(lambda title, labels: Tree(title, labels, (-1, 0, 1, 1, 0)), words, _columns(5, words)),
 )
 
 
@@ -441,6 +442,30 @@ def test_lines_of_a_coloured_text_stay_on_the_card():
     for rect in root.iter(f"{NS}rect"):
         assert float(rect.attrib["x"]) + float(rect.attrib["width"]) <= width
         assert float(rect.attrib["y"]) + float(rect.attrib["height"]) <= height
+
+
+#: (S (NP dogs) (VP bark (ADVP very loudly)))
+SENTENCE = Tree("t", ("S", "NP", "dogs", "VP", "bark", "ADVP", "very", "loudly"), (-1, 0, 1, 0, 3, 3, 5, 5))
+
+
+def test_a_phrase_stands_over_the_middle_of_what_is_below_it_and_words_on_one_line():
+    found = [e for e in parse(to_svg(SENTENCE)).iter(f"{NS}text") if e.text != "t"]
+    places = {e.text: (float(e.get("x")), float(e.get("y"))) for e in found}
+    words = [places[word] for word in ("dogs", "bark", "very", "loudly")]
+    assert len({y for _, y in words}) == 1 and words == sorted(words)
+    assert places["S"][1] < places["NP"][1] == places["VP"][1] < places["ADVP"][1] < words[0][1]
+    assert places["NP"][0] == places["dogs"][0]
+    assert places["ADVP"][0] == pytest.approx((places["very"][0] + places["loudly"][0]) / 2, abs=0.02)
+    assert places["VP"][0] == pytest.approx((places["bark"][0] + places["ADVP"][0]) / 2, abs=0.02)
+    lines = list(parse(to_svg(SENTENCE)).iter(f"{NS}path"))
+    assert len(lines) == 7 and sum("stroke-dasharray" in e.attrib for e in lines) == 2  # dogs and bark, from higher up
+
+
+def test_a_tree_in_a_terminal_is_indented_and_keeps_its_words():
+    console = Console(width=60, file=io.StringIO(), force_terminal=False, color_system=None)
+    console.print(to_terminal(SENTENCE))
+    shown = ["t", "S", "├─ NP  dogs", "└─ VP", "   ├─ bark", "   └─ ADVP  very loudly"]
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == shown
 
 
 def test_numbers_in_a_table_are_set_right_and_words_left():

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from unrolled.figures import Cell, ColouredText, Curves, Figure, HeatMap, Points, Series, Table
+from unrolled.figures import Cell, ColouredText, Curves, Figure, HeatMap, Points, Series, Table, Tree
 
 
 def to_array(figure: Figure) -> np.ndarray:
     """float64. What is not a number is NaN, and so is what fills up a shorter line.
 
-    A heat map and a table: (rows, columns). A coloured text: (tokens,). Curves and points: (series, 2, points).
+    A heat map and a table: (rows, columns). A coloured text: (tokens,). Curves and points: (series, 2, points). A tree:
+    (nodes,), the parent of each, -1 for the root.
     """
     match figure:
         case HeatMap():
             return np.array(figure.values, float).reshape(len(figure.rows), len(figure.columns))
         case ColouredText():
             return np.array(figure.values, float)
+        case Tree():
+            return np.array(figure.parents, float)
         case Curves() | Points():
             return _lines(figure.series)
         case Table():

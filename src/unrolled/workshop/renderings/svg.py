@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Table
+from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Table, Tree
 from unrolled.workshop.renderings.drawing import EDGE, MONO_CELL, TOP, WIDTH, Drawing, sans_width, titled
 from unrolled.workshop.renderings.palette import (
     ABSENT,
@@ -25,6 +25,7 @@ from unrolled.workshop.renderings.palette import (
 )
 from unrolled.workshop.renderings.plots import draw_curves, draw_points
 from unrolled.workshop.renderings.scales import ColourScale, cut, heat_scale, text_scale
+from unrolled.workshop.renderings.trees import draw_tree
 from unrolled.workshop.renderings.words import cell, number, short_number, shorten, visible
 
 #: Cells of a heat map that are at least so wide stand apart by a gap, and tell their number under a pointer.
@@ -229,4 +230,5 @@ _DRAW: dict[str, Callable[[Any], str]] = {
     HeatMap.KIND: _heat_map,
     ColouredText.KIND: _coloured_text,
     Table.KIND: _table,
+    Tree.KIND: draw_tree,
 }

@@ -14,10 +14,11 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Series, Table
+from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Series, Table, Tree
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import INK, TERMINAL_HIGHLIGHT, TERMINAL_LINES, TERMINAL_TWO_HIGHLIGHTS, mix
 from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, cut, heat_scale, square_axes, text_scale
+from unrolled.workshop.renderings.trees import tree_lines
 from unrolled.workshop.renderings.words import cell, short_number, shorten, visible
 
 TITLE = "bold"
@@ -249,10 +250,19 @@ def _table(figure: Table) -> RenderableType:
     return table
 
 
+# Tree
+
+
+def _tree(figure: Tree) -> RenderableType:
+    lines = [Text(line) for line in tree_lines(figure)]
+    return Group(_title(figure), *lines)
+
+
 _SHOW: dict[str, Callable[[Any], RenderableType]] = {
     Curves.KIND: _Plot,
     Points.KIND: _Plane,
     HeatMap.KIND: _Heat,
     ColouredText.KIND: _coloured_text,
     Table.KIND: _table,
+    Tree.KIND: _tree,
 }
