@@ -7,6 +7,8 @@
 #include <string>
 
 #include "recurrence.h"
+#include "scan.h"
+#include "stream.h"
 
 namespace nb = nanobind;
 using namespace unrolled;
@@ -43,6 +45,25 @@ Recurrence describe(int cell, int number, long T, long B, long H, bool reverse, 
       if (p.lengths[b] < 0 || p.lengths[b] > T)
         throw std::invalid_argument("lengths must be from 0 to T = " + std::to_string(T) + "; " +
                                     std::to_string(p.lengths[b]) + " came");
+  return p;
+}
+
+const StreamKernels& stream_of(int cell, int precision, long F, long H) {
+  if (cell < 0 || cell >= kernels().stream_count || precision < 0 || precision >= int(Precision::count) || F < 0 || H < 1)
+    throw std::invalid_argument("no such streaming cell, type of weights or size");
+  return kernels().streams[cell];
+}
+
+Scan describe_scan(int number, long T, long rows, long columns, bool reverse, int threads, std::uintptr_t a, long a_time,
+                   long a_row, std::uintptr_t every) {
+  if (number < 0 || number >= int(ScanNumber::count)) throw std::invalid_argument("no such type of number");
+  Scan p{};
+  p.T = T, p.rows = rows, p.columns = columns;
+  p.reverse = reverse;
+  p.threads = threads;
+  p.a = reinterpret_cast<const void*>(a);
+  p.a_time = a_time, p.a_row = a_row;
+  p.every = reinterpret_cast<void*>(every);
   return p;
 }
 
@@ -86,5 +107,75 @@ NB_MODULE(_native, m) {
     fill(p.d_start, known.states, d_start, B * H * size);
     const nb::gil_scoped_release release;
     known.backward[number](p);
+  });
+
+  // Name → number, gates, states, extra.
+  m.def("streams", [] {
+    nb::dict found;
+    for (int cell = 0; cell < kernels().stream_count; ++cell) {
+      const StreamKernels& one = kernels().streams[cell];
+      found[one.name] = nb::make_tuple(cell, one.gates, one.states, one.extra);
+    }
+    return found;
+  });
+
+  m.def("packed_bytes", [](int cell, int precision, long F, long H) {
+    return stream_of(cell, precision, F, H).packed_bytes[precision](F, H);
+  });
+
+  m.def("pack", [](int cell, int precision, long F, long H, std::uintptr_t U, std::uintptr_t W, std::uintptr_t b,
+                   std::uintptr_t extra, std::uintptr_t packed) {
+    const StreamKernels& known = stream_of(cell, precision, F, H);
+    StreamWeights p{F, H, reinterpret_cast<const float*>(U), reinterpret_cast<const float*>(W),
+                    reinterpret_cast<const float*>(b), {}};
+    fill(p.extra, known.extra, extra, H * 4);
+    const nb::gil_scoped_release release;
+    known.pack[precision](p, reinterpret_cast<void*>(packed));
+  });
+
+  // start_0, start_1: the leaves of the state apart, the second 0 where there is one; symbols, table, V: in place of x.
+  m.def("stream", [](int cell, int precision, long T, long B, long F, long H, int threads, std::uintptr_t packed,
+                     std::uintptr_t x, std::uintptr_t symbols, std::uintptr_t table, long V, std::uintptr_t start_0,
+                     std::uintptr_t start_1, std::uintptr_t output, std::uintptr_t last) {
+    const StreamKernels& known = stream_of(cell, precision, F, H);
+    Stream p{};
+    p.T = T, p.B = B, p.F = F, p.H = H;
+    p.threads = threads;
+    p.packed = reinterpret_cast<const void*>(packed);
+    p.x = reinterpret_cast<const float*>(x);
+    p.symbols = reinterpret_cast<const std::int64_t*>(symbols);
+    p.table = reinterpret_cast<const float*>(table);
+    p.start[0] = reinterpret_cast<const float*>(start_0);
+    p.start[1] = reinterpret_cast<const float*>(start_1);
+    p.output = reinterpret_cast<float*>(output);
+    fill(p.last, known.states, last, B * H * 4);
+    if (p.symbols)
+      for (long k = 0; k < T * B; ++k)
+        if (p.symbols[k] < 0 || p.symbols[k] >= V)
+          throw std::invalid_argument("symbols must be from 0 to " + std::to_string(V - 1) + "; " +
+                                      std::to_string(p.symbols[k]) + " came");
+    const nb::gil_scoped_release release;
+    known.run[precision](p);
+  });
+
+  m.def("scan", [](int number, long T, long rows, long columns, bool reverse, int threads, std::uintptr_t a, long a_time,
+                   long a_row, std::uintptr_t b, std::uintptr_t start, std::uintptr_t every) {
+    Scan p = describe_scan(number, T, rows, columns, reverse, threads, a, a_time, a_row, every);
+    p.b = reinterpret_cast<const void*>(b);
+    p.start = reinterpret_cast<const void*>(start);
+    const nb::gil_scoped_release release;
+    kernels().scan->forward[number](p);
+  });
+
+  m.def("scan_backward", [](int number, long T, long rows, long columns, bool reverse, int threads, std::uintptr_t a,
+                            long a_time, long a_row, std::uintptr_t every, std::uintptr_t d_every, std::uintptr_t d_a,
+                            std::uintptr_t d_b, std::uintptr_t d_start) {
+    Scan p = describe_scan(number, T, rows, columns, reverse, threads, a, a_time, a_row, every);
+    p.d_every = reinterpret_cast<const void*>(d_every);
+    p.d_a = reinterpret_cast<void*>(d_a);
+    p.d_b = reinterpret_cast<void*>(d_b);
+    p.d_start = reinterpret_cast<void*>(d_start);
+    const nb::gil_scoped_release release;
+    kernels().scan->backward[number](p);
   });
 }

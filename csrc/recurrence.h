@@ -51,11 +51,17 @@ struct CellKernels {
   Run backward[int(Number::count)];
 };
 
+struct StreamKernels;  // stream.h
+struct ScanKernels;    // scan.h
+
 // The kernels of one instruction set. Every set has the same cells, in the same order.
 struct Kernels {
   const char* name;
   const CellKernels* cells;
   int count;
+  const StreamKernels* streams;
+  int stream_count;
+  const ScanKernels* scan;
 };
 
 const Kernels& baseline_kernels();

@@ -1,5 +1,7 @@
 // The kernels of one instruction set. The build compiles this file once for each, with the set's name as UNROLLED_SET.
+#include "scan.h"
 #include "sequence.h"
+#include "stream.h"
 
 #define UNROLLED_JOIN_(a, b) a##b
 #define UNROLLED_JOIN(a, b) UNROLLED_JOIN_(a, b)
@@ -32,7 +34,33 @@ constexpr CellKernels CELLS[] = {
     entry<GRU>("gru"),
 };
 
-constexpr Kernels TABLE = {UNROLLED_TEXT(UNROLLED_SET), CELLS, sizeof CELLS / sizeof CELLS[0]};
+template <class Cell>
+constexpr StreamKernels stream_entry(const char* name) {
+  return {name,
+          Cell::GATES,
+          Cell::STATES,
+          Cell::EXTRA,
+          {Streaming<Cell, Plain>::packed_bytes, Streaming<Cell, Halved>::packed_bytes, Streaming<Cell, Quartered>::packed_bytes},
+          {Streaming<Cell, Plain>::pack, Streaming<Cell, Halved>::pack, Streaming<Cell, Quartered>::pack},
+          {Streaming<Cell, Plain>::run, Streaming<Cell, Halved>::run, Streaming<Cell, Quartered>::run}};
+}
+
+constexpr StreamKernels STREAMS[] = {
+    stream_entry<Elman<Squash::tangent>>("elman-tanh"),
+    stream_entry<Elman<Squash::rectifier>>("elman-relu"),
+    stream_entry<Elman<Squash::sigmoid>>("elman-sigmoid"),
+    stream_entry<LSTM>("lstm"),
+    stream_entry<GRU>("gru"),
+};
+
+constexpr ScanKernels SCAN = {
+    {Scanning<float, false>::run<true>, Scanning<double, false>::run<true>, Scanning<float, true>::run<true>,
+     Scanning<double, true>::run<true>},
+    {Scanning<float, false>::run<false>, Scanning<double, false>::run<false>, Scanning<float, true>::run<false>,
+     Scanning<double, true>::run<false>}};
+
+constexpr Kernels TABLE = {
+    UNROLLED_TEXT(UNROLLED_SET), CELLS, sizeof CELLS / sizeof CELLS[0], STREAMS, sizeof STREAMS / sizeof STREAMS[0], &SCAN};
 
 }  // namespace
 

@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 
 from unrolled.cells.cell import Cell
 from unrolled.errors import KernelError, OptionError, did_you_mean
+from unrolled.kernels import native_stream
 from unrolled.kernels.chunked import Chunked
 from unrolled.kernels.fused import Fused
-from unrolled.kernels.kernel import Kernel, Pass, Record, Stepper
+from unrolled.kernels.kernel import Kernel, Pass, Precision, Record, Stepper
 from unrolled.kernels.native import Native
 from unrolled.kernels.reference import Reference, ReferenceStepper
 from unrolled.kernels.scan import Scan
@@ -51,6 +52,14 @@ def explain(passes: Sequence[Pass], record: Collection[Record] = ()) -> dict[str
     return {kernel.NAME: kernel.refuses(passes, record) or kernel.yields(passes, record) for kernel in KERNELS}
 
 
-def stepper(cell: Cell) -> Stepper:
-    """One step a call, packed once, for closed loops: sampling, decoders."""
+def stepper(cell: Cell, precision: Precision = "float32") -> Stepper:
+    """One step a call, packed once, for closed loops: sampling, decoders. The native core's where it serves the cell.
+
+    precision: of the packed weights. KernelError where another one than float32 is asked for and cannot be had.
+    """
+    reasons = native_stream.refuses(cell)
+    if not reasons:
+        return native_stream.NativeStepper(cell, precision)
+    if precision != "float32":
+        raise KernelError(f"weights of {precision} were asked for and cannot be had: {'; '.join(reasons)}")
     return ReferenceStepper(cell)

@@ -21,6 +21,8 @@ from unrolled.states import State
 
 Direction = Literal["forward", "backward"]
 Record = Literal["states", "gates"]
+#: What a stepper's weights are packed as.
+Precision = Literal["float32", "bfloat16", "int8"]
 
 #: Both, in the order in which their outputs stand side by side.
 DIRECTIONS: tuple[Direction, Direction] = ("forward", "backward")
@@ -126,7 +128,16 @@ class Stepper(ABC):
         """x_t: (B, F), or whole numbers (B,); condition (B, C) for the cells that want one.
 
         zoneout: as in a pass, of this step: (B, ...) in each leaf that is not None.
+        The step may leave the gates out.
         """
+
+    def run(self, x: Tensor, state: State, condition: Tensor | None = None) -> tuple[Tensor, State]:
+        """Steps whose input is known: x (T, B, F), or whole numbers (T, B) → outputs (T, B, ...), the last state."""
+        outputs = []
+        for x_t in x:
+            output, state, _ = self(x_t, state, condition)
+            outputs.append(output)
+        return torch.stack(outputs), state
 
 
 class Kernel(ABC):

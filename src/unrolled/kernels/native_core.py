@@ -46,6 +46,15 @@ def core() -> Any:
     return importlib.import_module(_MODULE)
 
 
+def lacks(name: str) -> str:
+    """Why the core cannot be asked for its function `name`, in words for a user; empty where it can."""
+    if not is_built():
+        return "the native core was not built when this package was installed: there was no C++ compiler"
+    if not hasattr(core(), name):
+        return "the native core was built from older source: scripts/setup builds it anew"
+    return ""
+
+
 @cache
 def cells() -> dict[str, NativeCell]:
     """The cells that the native core has structs for, by the names they have there."""

@@ -18,7 +18,7 @@ from unrolled import states
 from unrolled.cells.cell import Cell, is_symbols, state_like
 from unrolled.errors import ShapeError
 from unrolled.kernels import choose
-from unrolled.kernels.kernel import DIRECTIONS, Direction, Pass, Record, Trace
+from unrolled.kernels.kernel import DIRECTIONS, Direction, Pass, Precision, Record, Trace
 from unrolled.layers import recomputation, stack
 from unrolled.layers import weight_drop as weight_dropping
 from unrolled.layers.initial_state import LearntInitialState
@@ -97,6 +97,8 @@ class Recurrent(nn.Module):
         self.connections: Connections = connections
         self.noise = Noise(dropout, variational, recurrent_dropout, zoneout, weight_drop)
         self.recompute = recompute
+        #: What the next stepper packs the weights as.
+        self.precision: Precision = "float32"
         layers = []
         self.widths: list[int] = []  # of what each layer gives
         for size in self.sizes:
@@ -243,10 +245,10 @@ class Recurrent(nn.Module):
             )
 
     def stepper(self) -> StackStepper:
-        """One step a call, weights packed once, for closed loops."""
+        """One step a call, weights packed once, in `precision`, for closed loops."""
         if self.two_directions:
             raise ShapeError("two directions need the whole sequence: such a stack cannot be stepped")
-        steppers = [(layer[0], choose.stepper(layer[0])) for layer in self.cells()]
+        steppers = [(layer[0], choose.stepper(layer[0], self.precision)) for layer in self.cells()]
         return StackStepper(steppers, self.connections, self.input_size, self.noise.zoneout)
 
     def extra_repr(self) -> str:

@@ -23,6 +23,7 @@ from safetensors.torch import save as save_tensors
 from unrolled.errors import CheckpointError, OptionError, RunError
 from unrolled.figures import Figure
 from unrolled.generation.settings import Sampling
+from unrolled.kernels.kernel import Precision
 from unrolled.models.model import Model
 from unrolled.recipes import registry
 from unrolled.recipes.recipe import Data, Options, Recipe
@@ -123,11 +124,14 @@ class Run:
         min_p: float = 0.0,
         stop: Sequence[str] = (),
         seed: int = 0,
+        precision: Precision = "float32",
     ) -> str:
-        """A text that goes on from `prompt` (which is not part of it), of at most `length` symbols."""
-        pieces = self.stream(
-            prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, stop=stop, seed=seed
-        )
+        """A text that goes on from `prompt` (which is not part of it), of at most `length` symbols.
+
+        precision: of the recurrent weights: "bfloat16" and "int8" are faster, and not quite the same.
+        """
+        how = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p, "precision": precision}
+        pieces = self.stream(prompt, length, stop=stop, seed=seed, **how)
         return "".join(piece.text for piece in pieces)
 
     def stream(
@@ -141,11 +145,12 @@ class Run:
         min_p: float = 0.0,
         stop: Sequence[str] = (),
         seed: int = 0,
+        precision: Precision = "float32",
     ) -> Iterator[Piece]:
         """As `sample`, piece by piece as it is drawn."""
         from unrolled.workshop.sample import Writer
 
-        writer = Writer(self, Sampling(temperature, top_k, top_p, min_p), stop=stop)
+        writer = Writer(self, Sampling(temperature, top_k, top_p, min_p), stop=stop, precision=precision)
         return writer.write(prompt, length, seed)
 
     def inspect(self, what: str, **options: Any) -> tuple[Figure, ...]:

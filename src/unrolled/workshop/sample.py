@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -18,6 +18,7 @@ from unrolled.workshop.messages import Alternative, Message, Note, Piece, TextEn
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unrolled.kernels.kernel import Precision
     from unrolled.recipes.recipe import Decoder
     from unrolled.workshop.run import Run
 
@@ -48,6 +49,8 @@ class SampleRequest:
     """Texts at which to stop; they are not printed."""
     seed: int = 0
     """Of the draws. Text 2 of --count uses seed + 1, and so on."""
+    precision: Literal["float32", "bfloat16", "int8"] = "float32"
+    """Of the recurrent weights: narrower ones make a large model faster, and its text a little different."""
     log_probabilities: bool = False
     """Show each symbol's log-probability, in nats, and what else might have come."""
     save_state: str = ""
@@ -85,7 +88,7 @@ def sample(request: SampleRequest) -> Iterator[Message]:
     run = Run(folder, request.cell)
     sampling = Sampling(0.0) if request.greedy else request.sampling
     alternatives = 5 if request.log_probabilities else 0
-    writer = Writer(run, sampling, stop=request.stop, alternatives=alternatives)
+    writer = Writer(run, sampling, stop=request.stop, alternatives=alternatives, precision=request.precision)
     if request.beam:
         yield from writer.search(request.prompt, request.length, request.beam, request.count)
         return
@@ -109,15 +112,24 @@ def sample(request: SampleRequest) -> Iterator[Message]:
 class Writer:
     """Draws texts from one run.
 
-    alternatives: how many of the likeliest symbols each piece tells.
+    alternatives: how many of the likeliest symbols each piece tells. precision: of the recurrent weights.
     """
 
-    def __init__(self, run: Run, sampling: Sampling, stop: Sequence[str] = (), alternatives: int = 0) -> None:
+    def __init__(
+        self,
+        run: Run,
+        sampling: Sampling,
+        stop: Sequence[str] = (),
+        alternatives: int = 0,
+        precision: Precision = "float32",
+    ) -> None:
+        from unrolled.layers.precision import step_with
         from unrolled.models.model import SteppedModel
 
         if run.recipe.writing is None or not isinstance(run.model, SteppedModel):
             raise OptionError(f"{run.folder.path}: a model of the recipe {run.recipe_name} does not write texts")
         self.model = run.model
+        step_with(self.model, precision)
         self.writing = run.recipe.writing(run.assets)
         self.sampling = sampling
         self.stop = tuple(stop)
