@@ -62,32 +62,40 @@ def write_digits(file: Path, train: int = 60, test: int = 20, seed: int = 0) -> 
     return file
 
 
-def write_translations(file: Path, count: int = 150, seed: int = 0) -> Path:
-    """Sentences and, behind a tab, what stands for their translation: each word spelt backwards, in capitals."""
+def write_reviews(file: Path, count: int = 120, seed: int = 0) -> Path:
+    """A table of texts in quotes, and stars: a good word makes 5, a bad one 1; the other words say nothing."""
     draw = random.Random(seed)
-    lines = []
-    for _ in range(count):
-        words = draw.choices(WORDS, k=draw.randint(2, 6))
-        lines.append(f"{' '.join(words)}.\t{' '.join(word[::-1].upper() for word in words)}.\n")
-    file.write_text("".join(lines), encoding="utf-8")
+    rows = ["id;comment;stars"]
+    for number in range(count):
+        good = draw.random() < 0.5
+        words = draw.choices(WORDS, k=draw.randint(2, 9))
+        words.insert(draw.randrange(len(words) + 1), draw.choice(["lovely", "fine"] if good else ["awful", "dull"]))
+        rows.append(f'{number};"{" ".join(words)}; no more";{5 if good else 1}')
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return file
 
 
-def write_trees(file: Path, count: int = 60, seed: int = 0) -> Path:
-    """Sentences of a noun phrase and a verb phrase, some with a prepositional phrase, in brackets."""
+def write_columns(file: Path, sentences: int = 80, seed: int = 0) -> Path:
+    """Sentences in columns: word, part of speech, chunk. A noun is told by its ending, a chunk by what is before it."""
     draw = random.Random(seed)
+    lines = []
+    for _ in range(sentences):
+        for _ in range(draw.randint(1, 4)):
+            noun = "".join(draw.choices("bdkl", k=2)) + "er"
+            lines += [f"the DT B-NP\n{noun} NN I-NP\n{''.join(draw.choices('aeou', k=3))}ed VBD B-VP"]
+        lines += [". . O\n"]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
 
-    def nouns() -> str:
-        return f"(NP (DT {draw.choice(['the', 'a'])}) (NN {draw.choice(['cat', 'dog', 'man', 'tree'])}))"
 
-    def more() -> str:
-        return f" (PP (IN {draw.choice(['near', 'with'])}) {nouns()})" if draw.random() < 0.5 else ""
-
-    lines = [
-        f"(ROOT (S {nouns()} (VP (VBZ {draw.choice(['sees', 'likes'])}) {nouns()}{more()}) (. .)))\n"
-        for _ in range(count)
-    ]
-    file.write_text("".join(lines), encoding="utf-8")
+def write_by_class(file: Path, count: int = 60, seed: int = 0) -> Path:
+    """An archive with a file for each of two classes, one text a line."""
+    draw = random.Random(seed)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("opinions/README.txt", "what this is")
+        for name, word in (("neg", "awful"), ("pos", "lovely")):
+            lines = [" ".join([*draw.choices(WORDS, k=draw.randint(2, 8)), word]) for _ in range(count)]
+            archive.writestr(f"opinions/made.{name}", "\n".join(lines) + "\n")
     return file
 
 
@@ -115,14 +123,14 @@ def options_for(recipe: str, folder: Path) -> dict:
             return {"data": str(write_digits(folder / "digits.npz")), "sizes": (8,), "batch_size": 8}
         case "who-is-he":
             return {"embedding": 8, "sizes": (16,), "batch_size": 8}
+        case "sentiment":
+            small = {"embedding": 8, "sizes": (8,), "batch_size": 8}
+            return {"data": str(write_reviews(folder / "reviews.csv")), **small}
+        case "tagging":
+            small = {"embedding": 8, "letters": 4, "sizes": (8,), "batch_size": 8}
+            return {"data": str(write_columns(folder / "words.conll")), **small}
         case "is-it-raining":
             return {"sizes": (16,), "batch_size": 8}
         case "convex-hull" | "delaunay" | "salesman":
             return {"points": (5, 6), "sizes": (8,), "batch_size": 8, "held_out": 3}
-        case "translate":
-            small = {"embedding": 8, "sizes": (8,), "batch_size": 8, "vocabulary": 300, "dtype": "float32"}
-            return {"data": str(write_translations(folder / "pairs.tsv")), **small}
-        case "parse":
-            small = {"embedding": 8, "sizes": (8,), "batch_size": 8, "dtype": "float32"}
-            return {"data": str(write_trees(folder / "trees.ptb")), **small}
     raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")

@@ -16,11 +16,13 @@ from unrolled.workshop.actions import Action
 from unrolled.workshop.messages import (
     Activity,
     Began,
+    Columns,
     Evaluated,
     Next,
     Note,
     Piece,
     Pointed,
+    Predicted,
     Serving,
     Shown,
     StudyStopped,
@@ -122,6 +124,8 @@ class TextPrinter:
             case Serving():
                 # At once, whoever reads: what comes next may take days.
                 print(f"The lab is open at {message.address}\nCtrl-C closes it.", flush=True)
+            case Columns() | Predicted():
+                print(self._words(message.row))
             case Evaluated():
                 print(f"{message.run}, {message.part} part:")
                 for name, value in message.figures.items():

@@ -36,13 +36,14 @@ class Table:
 
     name: the file's, for messages. rows: as many cells each as there are columns, text without the blanks around it.
     lines: where each row begins: its line in the file, from 1; of Parquet, its row.
-    summary: one line for a person. digest: SHA-256 of the file.
+    separator: what stands between cells. summary: one line for a person. digest: SHA-256 of the file.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     lines: list[int]
+    separator: str
     summary: str
     digest: str
     _place: str = field(default="line", repr=False)
@@ -135,7 +136,7 @@ def parse_table(whole: str, name: str, separator: str = "", digest: str = "") ->
     passed = f", {empty:,} empty row{'s' if empty > 1 else ''} passed over" if empty else ""
     between = f" between {SEPARATORS.get(separator, repr(separator))}" if len(columns) > 1 else ""
     summary = f"{name}: {len(rows):,} rows of {_listed(columns)}{between}{passed}"
-    return Table(name, columns, rows, lines, summary, digest)
+    return Table(name, columns, rows, lines, separator, summary, digest)
 
 
 def guess_separator(whole: str) -> str:
@@ -154,13 +155,12 @@ def guess_separator(whole: str) -> str:
     return max(SEPARATORS, key=score)
 
 
-def write_table(columns: Sequence[str], rows: Sequence[Sequence[str]], separator: str = ",") -> str:
-    """The text of a table, which `parse_table` reads back: quotes only where they are needed, lines ended by \\n."""
+def write_row(cells: Sequence[str], separator: str = ",") -> str:
+    """One row of a table, without its line end, as `parse_table` reads it back: quotes only where they are needed."""
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=separator, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue()
+    # It quotes what holds a character of its own line end: with \r\n, both.
+    csv.writer(out, delimiter=separator, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n")
 
 
 def _records(whole: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -241,7 +241,7 @@ def _read_parquet(part: reading.Part) -> Table:
     if not rows:
         raise DataError(f"{name}: no row in it, where a table was expected: name another file")
     summary = f"{name}: {len(rows):,} rows of {_listed(columns)}"
-    return Table(name, columns, rows, [*range(1, len(rows) + 1)], summary, reading.digest([part]), "row")
+    return Table(name, columns, rows, [*range(1, len(rows) + 1)], ",", summary, reading.digest([part]), "row")
 
 
 def _as_text(value: Any) -> str:

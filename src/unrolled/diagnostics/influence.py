@@ -1,6 +1,7 @@
 """Which steps of a sequence each answer hangs on: the shape in which a network is used, seen from its gradients.
 
-    s_{a,t} = ‖∂ y_a[said] / ∂ x_t‖      y_a[said] what is answered: the logit of the class, or the sum of the numbers
+    s_{a,t} = ‖∂ y_a[said] / ∂ x_t‖      y_a[said] what is answered: the logit of the class, or the sum of the numbers;
+                                         of a word's several tags, the logit of the first
 
 One row where the whole sequence gets one answer; a triangle where answers come in step, since none sees what comes
 later; a square where the sequence is read in both directions; a diagonal where nothing is remembered.
@@ -14,13 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.batch import NOT_ASKED, Batch
+from unrolled.batch import NOT_ASKED, Batch, Ragged
 from unrolled.diagnostics.unrolling import in_double
 from unrolled.errors import DataError
 from unrolled.figures import HeatMap
 from unrolled.models.answering import AnsweringModel
 from unrolled.models.sequence_classifier import SequenceClassifier
 from unrolled.models.tagger import Tagger
+from unrolled.models.word_tagger import WordTagger
 
 
 class Influence(NamedTuple):
@@ -36,17 +38,19 @@ class Influence(NamedTuple):
 
 def influence(model: AnsweringModel, batch: Batch, row: int = 0) -> Influence:
     """Of row `row` of the batch, in float64, on a copy. DataError where it asks for nothing."""
-    targets = _targets(model, batch)
     model = in_double(model)
     values, lengths = model.inputs(batch)
     length = values.shape[0] if lengths is None else int(lengths[row])
-    read = values[:length, row : row + 1].cpu()
+    own = _row(batch, row, length)
     with torch.enable_grad():
-        x = _vectors(model, read).detach().requires_grad_()
-        model.embedding = None  # x has been through it
+        x = _vectors(model, own).detach().requires_grad_()
         answer, _ = model.answer(Batch({"inputs": x}), model.initial_state(1))
-        if isinstance(model, Tagger):
-            asked = [t for t in range(length) if targets[t, row] != NOT_ASKED]
+        if isinstance(model, WordTagger):
+            asked = [*range(length)]
+            said = [answer[t, 0, : model.lines[0].tags].max() for t in asked]  # type: ignore[index]
+        elif isinstance(model, Tagger):
+            targets = own.tensor("targets")
+            asked = [t for t in range(length) if targets[t, 0] != NOT_ASKED]
             said = [answer[t, 0].max() for t in asked]
         else:
             asked = [length - 1]
@@ -58,17 +62,18 @@ def influence(model: AnsweringModel, batch: Batch, row: int = 0) -> Influence:
     return Influence(norm, tuple(t + 1 for t in asked))
 
 
-def _targets(model: AnsweringModel, batch: Batch) -> Tensor:
-    return model.targets(batch) if isinstance(model, Tagger) else torch.empty(0)
+def _row(batch: Batch, row: int, length: int) -> Batch:
+    """One row of a batch, as plain fields of its own length."""
+    plain = {name: field.values if isinstance(field, Ragged) else field for name, field in batch.fields.items()}
+    return Batch({name: values[:length, row : row + 1].cpu() for name, values in plain.items()})
 
 
-def _vectors(model: AnsweringModel, values: Tensor) -> Tensor:
+def _vectors(model: AnsweringModel, batch: Batch) -> Tensor:
     """What the recurrent layers read, (T, 1, F), in float64."""
-    if model.embedding is not None:
-        return model.embedding(values)
-    if values.is_floating_point():
-        return values.double()
-    return torch.nn.functional.one_hot(values, model.recurrent.input_size).double()
+    x = model.vectors(batch)
+    if x.dim() == 2:
+        x = torch.nn.functional.one_hot(x, model.recurrent.input_size)
+    return x.double()
 
 
 def influence_map(found: Influence, title: str, names: Sequence[str] = ()) -> HeatMap:

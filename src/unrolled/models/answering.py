@@ -15,7 +15,7 @@ from unrolled.batch import Batch, Ragged
 from unrolled.cells.cell import Cell
 from unrolled.kernels import choose
 from unrolled.kernels.kernel import past_length
-from unrolled.layers.dropout import Dropout
+from unrolled.layers.dropout import Dropout, check_rate, draw_bernoulli
 from unrolled.layers.recurrent import Recorded, Recurrent
 from unrolled.models.model import Loss, Model, check_needs
 from unrolled.states import State
@@ -31,6 +31,8 @@ class AnsweringModel(Model):
     embedding_size: features of a symbol; 0 takes features as they come, and symbols one-hot.
     two_directions: a second set of cells reads backwards.
     dropout: on the embedding, between layers and before the output; one mask a sequence for the first and the last.
+    symbol_dropout: whole symbols, whose vector is then zero, so that an answer does not hang on a few of them.
+    beside: features that a subclass puts beside the embedding of each symbol.
 
     Batches have the field `inputs`, plain or ragged, and `targets`, whose form the subclass says.
     """
@@ -45,14 +47,22 @@ class AnsweringModel(Model):
         embedding_size: int = 0,
         two_directions: bool = False,
         dropout: float = 0.0,
+        symbol_dropout: float = 0.0,
+        beside: int = 0,
         kernel: str = choose.AUTO,
     ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(input_size, embedding_size) if embedding_size else None
         self.recurrent = Recurrent(
-            cell, embedding_size or input_size, sizes, two_directions=two_directions, dropout=dropout, kernel=kernel
+            cell,
+            (embedding_size or input_size) + beside,
+            sizes,
+            two_directions=two_directions,
+            dropout=dropout,
+            kernel=kernel,
         )
         check_needs(self.recurrent)
+        self.symbol_dropout = check_rate(symbol_dropout)
         self.dropout = Dropout(dropout, through_time=True)
         self.output = nn.Linear(self.recurrent.output_size, output_size)
         nn.init.zeros_(self.output.bias)
@@ -82,11 +92,20 @@ class AnsweringModel(Model):
 
     def read(self, batch: Batch, state: State) -> Recorded:
         """The recurrent stack over `inputs`, with its traces."""
+        return self.recurrent.record(self.vectors(batch), state, self.inputs(batch)[1], record=())
+
+    def vectors(self, batch: Batch) -> Tensor:
+        """What the stack reads: symbols embedded (T, B, F), or `inputs` as they are where nothing embeds them, or
+        where they are vectors already.
+        """
         values, lengths = self.inputs(batch)
-        if self.embedding is not None:
-            # What stands past a length need not be a symbol.
-            values = self.dropout(self.embedding(past_length(values, lengths)))
-        return self.recurrent.record(values, state, lengths, record=())
+        if self.embedding is None or values.is_floating_point():
+            return values
+        # What stands past a length need not be a symbol.
+        x = self.dropout(self.embedding(past_length(values, lengths)))
+        if self.training and self.symbol_dropout:
+            x = x * draw_bernoulli((*values.shape, 1), 1 - self.symbol_dropout, x, batch_dim=1)
+        return x
 
     def inputs(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """(values, lengths) of the field `inputs`; lengths are None where it is plain."""

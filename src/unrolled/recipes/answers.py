@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import tyro
 
 from unrolled.errors import OptionError
-from unrolled.recipes.recipe import Options, require
+from unrolled.recipes.recipe import Options, Tagging, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from unrolled.batch import Batch
     from unrolled.models.answering import AnsweringModel
+    from unrolled.models.word_tagger import WordTagger
 
 #: Parts of generated data that are held out, and what a sample shows.
 VALID, TEST, SHOWN = 0, 1, 2
@@ -105,6 +106,38 @@ def measured(model: AnsweringModel, batches: Iterable[Batch]) -> Iterator[Measur
                 yield Measured(moved, answer, float(total), int(count))
     finally:
         model.train(was_training)
+
+
+def probabilities(model: AnsweringModel, batch: Batch) -> Tensor:
+    """(B, classes): what a classifier gives each class, in evaluation mode and without gradients."""
+    import torch
+
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.inference_mode():
+            return model.predict(batch.map(lambda tensor: tensor.to(device))).softmax(-1).cpu()
+    finally:
+        model.train(was_training)
+
+
+def tags(model: WordTagger, reading: Tagging, sentences: Sequence[Sequence[str]]) -> list[list[tuple[str, ...]]]:
+    """For each word of each sentence its tags, one of each column."""
+    import torch
+
+    was_training, device = model.training, next(model.parameters()).device
+    model.eval()
+    try:
+        with torch.inference_mode():
+            batch = reading.batch(sentences).map(lambda tensor: tensor.to(device))
+            best = model.best(model.predict(batch), batch.ragged("inputs").lengths)
+    finally:
+        model.train(was_training)
+    named = [tags for _, tags in reading.columns]
+    return [
+        [tuple(own[tag] for own, tag in zip(named, word, strict=True)) for word in best[: len(sentence), row].tolist()]
+        for row, sentence in enumerate(sentences)
+    ]
 
 
 class Share:

@@ -60,6 +60,19 @@ def text_files(data: str, default: str, folder: Path) -> FoundFiles:
     return text.find_files([Path(data)])
 
 
+def one_path(data: str, default: str, folder: Path) -> Path:
+    """As `text_files`, where one file, folder or archive is expected, which is not opened yet."""
+    from unrolled.data import named, text
+
+    data = data or default
+    if data == "-":
+        kept = folder / KEPT_INPUT
+        return kept if kept.exists() else text.keep_standard_input(kept)
+    if Path(data).exists():
+        return Path(data)
+    return named.find(data) if named.is_known(data) else text_files(data, default, folder)[0]
+
+
 def held_out_losses(model: LanguageModel, part: HeldOutText) -> dict[str, float]:
     """Nats per symbol with the state carried over the whole part, and from zero state over windows of 256."""
     from unrolled.data.streams import carried_windows, zero_state_windows

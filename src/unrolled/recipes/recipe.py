@@ -9,7 +9,7 @@ both come from `Options`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
@@ -19,7 +19,7 @@ import tyro
 from unrolled.errors import OptionError
 
 if TYPE_CHECKING:
-    from unrolled.batch import Source
+    from unrolled.batch import Batch, Source
     from unrolled.models.model import Model
 
 
@@ -109,6 +109,32 @@ class Writing:
 
 
 @dataclass(frozen=True)
+class Classifying:
+    """How a classifier's texts are read, for every verb that takes people's own.
+
+    tokens(text) → the pieces that are read one by one. batch(texts in tokens) → a Batch with the field `inputs`.
+    classes: their names, in the order of the model's logits.
+    """
+
+    tokens: Callable[[str], list[str]]
+    batch: Callable[[Sequence[Sequence[str]]], Batch]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """How a tagger's sentences are read, for every verb that takes people's own.
+
+    batch(sentences in words) → a Batch with what the model reads. columns: (name, its tags) of each column of tags, in
+    the order of the model's answer. word: the column in which files of this kind have their words, from 1.
+    """
+
+    batch: Callable[[Sequence[Sequence[str]]], Batch]
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+    word: int
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One trainable experiment.
 
@@ -120,7 +146,8 @@ class Recipe:
         the others may be anything, an accuracy for example.
     settings(options) → training.settings.Settings.
     sample(model, assets, seed) → a short text that shows what the model makes; None where nothing is drawn.
-    writing(assets) → Writing, for models over symbols of a text; None for others.
+    writing(assets) → Writing, for models over symbols of a text; classifying(assets) → Classifying and tagging(assets)
+        → Tagging, for those that class texts and tag words; None for others.
     target: figure name → the bar, as text ("<= 1.45"), for the figures of `metric` on the test part.
     unit: of those figures; units: figure name → unit, of those that have another.
     peers: (name, value, source) of others' figures for the same thing, in `unit`.
@@ -135,6 +162,8 @@ class Recipe:
     settings: Callable[[Any], Any]
     sample: Callable[[Any, Mapping[str, Any], int], str] | None = None
     writing: Callable[[Mapping[str, Any]], Writing] | None = None
+    classifying: Callable[[Mapping[str, Any]], Classifying] | None = None
+    tagging: Callable[[Mapping[str, Any]], Tagging] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
     unit: str = "nats"
     units: Mapping[str, str] = field(default_factory=dict)

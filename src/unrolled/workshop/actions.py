@@ -45,6 +45,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("train", "Train a recipe, or a character model on any text.", "train", "TrainRequest", "train_events"),
     Action("resume", "Go on with a run that was stopped, as if nothing had been.", "train", "ResumeRequest", "resume"),
     Action("sample", "Write a text with a trained model.", "sample", "SampleRequest", "sample"),
+    Action("predict", "Say labels of texts, or tags of words, in a file.", "predict", "PredictRequest", "predict"),
     Action("evaluate", "Measure a run on what was held out from it.", "evaluate", "EvaluateRequest", "evaluate"),
     Action("point", "Find a hull, a tour or triangles of points.", "point", "PointRequest", "point"),
     Action("inspect ranking", "Find units that follow something readable.", "inspect", "RankingRequest", "inspect"),

@@ -12,6 +12,7 @@ from unrolled.errors import DataError, OptionError, did_you_mean
 from unrolled.figures import Figure
 from unrolled.workshop import folder as folders
 from unrolled.workshop.actions import ACTIONS
+from unrolled.workshop.inspect_answers import answer_saliency
 from unrolled.workshop.inspect_training import OF_RUN
 from unrolled.workshop.looking import Reader, TextLook, at_least_one, show
 from unrolled.workshop.messages import Message
@@ -67,7 +68,8 @@ class RankingRequest(TextLook):
 
 @dataclass(frozen=True)
 class SaliencyRequest(TextLook):
-    """Show which symbols before it a forecast hangs on, and how far back."""
+    """Show which symbols before it a forecast hangs on, and how far back; of a run of sentiment, which words its answer
+    hangs on."""
 
     length: int = 200
     """Characters of the text to read, at most."""
@@ -155,6 +157,8 @@ def request_of(what: str, options: Mapping[str, Any]) -> TextLook:
 
 def figures_of(run: Run, request: TextLook) -> Figures:
     """What the request asks for, of a run that is open."""
+    if isinstance(request, SaliencyRequest) and run.recipe.classifying is not None:
+        return answer_saliency(run, request.text, request.length, request.symbol)
     return {**_FIGURES, **OF_RUN}[type(request)](Reader(run), request)
 
 

@@ -1,4 +1,5 @@
-"""`inspect influence`: which steps of a sequence each answer hangs on, in a run that answers instead of writing."""
+"""Runs that answer instead of writing: `inspect influence`, the steps of a sequence that each answer hangs on, and
+`inspect saliency` of a classifier of texts, the words that speak for its answer."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from unrolled.errors import OptionError
+from unrolled.figures import Figure
 from unrolled.workshop import folder as folders
-from unrolled.workshop.looking import Files, at_least_one, show
+from unrolled.workshop.looking import Files, at_least_one, given_text, show
 from unrolled.workshop.messages import Message
 
 if TYPE_CHECKING:
@@ -51,6 +53,32 @@ def inspect_influence(request: InfluenceRequest) -> Iterator[Message]:
     found = influence.influence(run.model, batch, row)
     title = f"What the answers of {run.name} hang on, example {request.example}"
     yield from show([influence.influence_map(found, title, _names(run, batch, row))], request)
+
+
+def answer_saliency(run: Run, text: str, length: int, symbol: int) -> tuple[Figure, ...]:
+    """What speaks for the class that a run of sentiment says of a text, and against it; how strongly; each class.
+
+    text: a file, - or words; empty takes one that the run validates on.
+    """
+    from unrolled.diagnostics import word_saliency
+    from unrolled.models.sequence_classifier import SequenceClassifier
+
+    assert run.recipe.classifying is not None
+    assert isinstance(run.model, SequenceClassifier)
+    if symbol:
+        raise OptionError(
+            f"--symbol {symbol}: a run of {run.recipe_name} answers a text as a whole; leave --symbol out"
+        )
+    reading = run.recipe.classifying(run.assets)
+    tokens = reading.tokens(given_text(text, length) if text else run.assets["examples"][0][0][:length])
+    found = word_saliency.word_saliency(run.model, reading.batch([tokens]))
+    # Words are parted by blanks; characters put together are the text as it is.
+    shown = tokens if run.assets["symbols"] == "characters" else [f"{token} " for token in tokens]
+    return (
+        word_saliency.for_and_against(found, shown, reading.classes),
+        word_saliency.strength(found, shown, reading.classes),
+        word_saliency.class_table(found, reading.classes),
+    )
 
 
 def _example(run: Run, number: int) -> tuple[Batch, int]:

@@ -88,6 +88,27 @@ class Evaluated(Message):
 
 
 @dataclass(frozen=True)
+class Columns(Message):
+    """What the columns of the rows that follow are called; nothing, between two sentences. row: as a file has it."""
+
+    KIND = "columns"
+    columns: tuple[str, ...]
+    row: str
+
+
+@dataclass(frozen=True)
+class Predicted(Message):
+    """What a run says of something of people's own. line: where that stands in its file, from 1. answer: names and
+    values, with what was read among them. row: the same as the file has it, with the answer.
+    """
+
+    KIND = "predicted"
+    line: int
+    answer: dict[str, Any]
+    row: str
+
+
+@dataclass(frozen=True)
 class Shown(Message):
     """A figure."""
 

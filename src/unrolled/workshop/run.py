@@ -113,6 +113,20 @@ class Run:
             )
         return self.recipe.metric(self.model, held_out[part])
 
+    def predict(self, items: Sequence[Any]) -> list[Any]:
+        """What the run says of people's own, as `unrolled predict` does; OptionError where it was not trained to.
+
+        A run of sentiment: texts → `predict.Label`s, with label, probability and probabilities. A run of tagging:
+        sentences, each a list of words → for each word of each its tags, one of each column that was learnt.
+        """
+        from unrolled.workshop import predict
+
+        classifying, tagging = predict.reading_of(self)
+        if classifying is not None:
+            return predict.labels(self, classifying, items)
+        assert tagging is not None
+        return predict.tags(self, tagging, items)
+
     def sample(
         self,
         prompt: str = "",
