@@ -18,8 +18,14 @@ export function drawCurves(place, figure, element) {
   const height = compact ? 56 : Math.round(Math.min(Math.max(width * 0.5, 220), 360));
   const series = figure.series.map((one) => ({ ...one, x: one.x.map(real), y: one.y.map(real) }));
   const styles = lineStyles(series);
-  const x = extent(series.map((one) => one.x), figure.x_log);
-  const y = extent(series.map((one) => one.y), figure.y_log);
+  const x = extent([...series, ...(figure.bands ?? [])].map((one) => one.x.map(real)), figure.x_log);
+  const bands = (figure.bands ?? []).map((one) => ({
+    ...one,
+    x: one.x.map(real),
+    low: one.low.map(real),
+    high: one.high.map(real),
+  }));
+  const y = extent([...series.map((one) => one.y), ...bands.flatMap((one) => [one.low, one.high])], figure.y_log);
   const { svg, stage } = sheet(place, width, height, `${visible(figure.title)}. Left and right read the values.`);
   if (compact) fill(place, svg);
   if (!x || !y) {
@@ -38,6 +44,10 @@ export function drawCurves(place, figure, element) {
   const toX = (value) => frame.left + across.place(value) * (frame.right - frame.left);
   const toY = (value) => frame.bottom - up.place(value) * (frame.bottom - frame.top);
 
+  for (const band of bands) {
+    const about = series.findIndex((one) => one.name === band.about);
+    svg.append(s("path", { class: `band ${about < 0 ? "line-muted" : colourOf(styles[about])}`, d: area(band, toX, toY) }));
+  }
   for (const mark of element.marks) drawMark(svg, toX(mark.x), mark.label, frame);
   const ends = [];
   series.forEach((one, i) => {
@@ -56,7 +66,7 @@ export function drawCurves(place, figure, element) {
   } else if (!compact && series.length > 1) {
     place.prepend(legend(names.map((name, i) => [name, styles[i]])));
   }
-  if (!compact) readable(stage, svg, { series, styles, names, across, frame, toX, toY, figure, element });
+  if (!compact) readable(stage, svg, { series, bands, styles, names, across, frame, toX, toY, figure, element });
 }
 
 /** Classes of each line: its colour, and how it is dashed. Beyond the colours there are, dashes tell lines apart. */
@@ -71,6 +81,18 @@ export function lineStyles(series) {
     return style;
   });
   return series.map((one, i) => first[i] ?? `${colours.get(one.beside) ?? "line-muted"} dotted`);
+}
+
+function colourOf(style) {
+  return style.split(" ")[0];
+}
+
+/** There along the low edge, back along the high one. */
+function area({ x, low, high }, toX, toY) {
+  const [there, back] = [thinned(x, low, toX, toY), thinned(x, high, toX, toY)].map((points) =>
+    points.filter(([px, py]) => !Number.isNaN(px + py)),
+  );
+  return there.length ? `${pathThrough([...there, ...back.reverse()])}Z` : "";
 }
 
 function drawMark(svg, x, label, frame) {
@@ -118,7 +140,7 @@ export function thinned(xs, ys, toX, toY) {
 }
 
 function readable(stage, svg, drawn) {
-  const { series, styles, names, across, frame, toX, toY, figure, element } = drawn;
+  const { series, bands, styles, names, across, frame, toX, toY, figure, element } = drawn;
   const cursor = s("g", { class: "cursor" });
   svg.append(cursor);
   const box = new ReadOut(stage);
@@ -133,7 +155,11 @@ function readable(stage, svg, drawn) {
     series.forEach((one, i) => {
       const j = nearest(one.x, value, across);
       if (j < 0 || Number.isNaN(one.y[j])) return;
-      lines.push([names[i], number(one.y[j]), styles[i].match(/line-(\w+)/)[1]]);
+      lines.push([names[i], number(one.y[j]), colourOf(styles[i]).slice("line-".length)]);
+      for (const band of bands.filter((other) => other.about === one.name)) {
+        const k = nearest(band.x, value, across);
+        if (k >= 0) lines.push([shorten(visible(band.name), 30), `${number(band.low[k])} to ${number(band.high[k])}`, null]);
+      }
       const [px, py] = [toX(one.x[j]), toY(one.y[j])];
       if (Number.isNaN(px + py)) return;
       cursor.append(dot(px, py, styles[i]));

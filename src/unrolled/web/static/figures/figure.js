@@ -18,6 +18,7 @@ import { framed } from "./frame.js";
 import { drawHeatMap } from "./heat-map.js";
 import { drawPoints } from "./points.js";
 import { drawTable, plainTable } from "./table.js";
+import { drawTree } from "./tree.js";
 import { tableOf } from "./values.js";
 import { visible } from "./words.js";
 
@@ -28,6 +29,7 @@ const KINDS = {
   "heat-map": drawHeatMap,
   "coloured-text": drawColouredText,
   table: drawTable,
+  tree: drawTree,
 };
 
 export class LabFigure extends HTMLElement {

@@ -15,7 +15,10 @@ export function tableOf(figure) {
 }
 
 const LISTS = {
-  curves: (figure) => [["line", figure.x_label, figure.y_label], listed(figure.series)],
+  curves: (figure) => [
+    ["line", figure.x_label, figure.y_label],
+    listed([...figure.series, ...(figure.bands ?? []).flatMap(edges)]),
+  ],
   points: (figure) => [["set", figure.x_label, figure.y_label], listed([...figure.series, ...figure.lines])],
   "heat-map": (figure) => [
     ["", ...figure.columns],
@@ -25,11 +28,23 @@ const LISTS = {
     ["piece", figure.value_label],
     figure.tokens.map((token, i) => [token, held(figure.values[i])]),
   ],
+  tree: (figure) => [
+    ["node", "below"],
+    figure.labels.map((label, i) => [label, figure.parents[i] < 0 ? null : figure.labels[figure.parents[i]]]),
+  ],
   table: (figure) => [figure.columns, figure.rows],
 };
 
 function listed(series) {
   return series.flatMap((one) => one.x.map((x, i) => [one.name, held(x), held(one.y[i])]));
+}
+
+// A band as its two lines.
+function edges({ name, x, low, high }) {
+  return [
+    { name: `${name}, low`, x, y: low },
+    { name: `${name}, high`, x, y: high },
+  ];
 }
 
 // What is a word in JSON is a number all the same, and stands in a table as one.

@@ -55,7 +55,8 @@ export function scientific(value, digits) {
 
 /** `value` with so many digits after the point, thousands apart. */
 export function grouped(value, digits) {
-  return value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const exactly = { minimumFractionDigits: digits, maximumFractionDigits: digits, roundingMode: "halfEven" };
+  return value.toLocaleString("en-GB", exactly);
 }
 
 /** With a minus sign, where it begins with a hyphen. */

@@ -81,7 +81,11 @@ export class RunLog {
     const series = step.length ? [{ name: "training", x: step, y: loss }] : [];
     const first = this.validations[0] && firstFigure(this.validations[0].figures);
     if (first) series.push(this.#validation(first, `validation, ${first}`));
-    return curves("Loss", series, unit ? `loss, ${unit}` : "loss");
+    const figure = curves("Loss", series, unit ? `loss, ${unit}` : "loss");
+    // A point that is the mean over many updates has the lowest and the highest of them about it.
+    const { loss_low: low, loss_high: high } = this.curves;
+    const wide = low.some((one, i) => one !== high[i]);
+    return { ...figure, bands: wide ? [{ name: "lowest to highest", x: step, low, high, about: "training" }] : [] };
   }
 
   /** What else was measured on the held-out part, each by itself. */
