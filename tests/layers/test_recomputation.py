@@ -118,7 +118,9 @@ def test_a_language_model_trains_alike():
     grads = []
     for recompute in (False, True):
         torch.manual_seed(0)
-        model = LanguageModel(LSTM, F, 0, [H, H], recompute=recompute, learnt_initial_state=True, **NOISE).double()
+        model = LanguageModel(
+            LSTM, F, 0, [H, H], recompute=recompute, learnt_initial_state=True, layer_dropout=0.3, **NOISE
+        ).double()
         model.loss(batch, model.initial_state(B)).total.backward()
         assert model.recurrent.recompute == recompute
         grads.append({name: p.grad for name, p in model.named_parameters()})

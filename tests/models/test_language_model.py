@@ -204,6 +204,16 @@ def test_a_plain_field_beside_a_ragged_one_is_refused():
         model.loss(mixed, model.initial_state(1))
 
 
+def test_each_dropout_falls_on_its_own_place():
+    for place, expected in (("dropout", 0.0), ("embedding_dropout", 0.0), ("layer_dropout", 0.4)):
+        model = LanguageModel(LSTM, 5, 8, (16, 16), **{place: 0.4})
+        assert model.recurrent.noise.dropout.rate == expected
+        assert (model.dropout.rate, model.embedding_dropout.rate) == (
+            0.4 * (place == "dropout"),
+            0.4 * (place == "embedding_dropout"),
+        )
+
+
 def test_dropout_draws_one_mask_a_window_for_the_embedding_and_one_before_the_softmax(monkeypatch):
     torch.manual_seed(0)
     model = LanguageModel(LSTM, 5, 8, (16,), dropout=0.5, embedding_dropout=0.25).train()

@@ -25,6 +25,7 @@ from .test_every_recipe import digest, stopping_after
 EVERYTHING = {
     "sizes": (8, 8),
     "connections": "dense",
+    "layer_dropout": 0.1,
     "dropout": 0.2,
     "variational": True,
     "recurrent_dropout": 0.2,
@@ -77,7 +78,7 @@ def test_each_flag_reaches_the_model(option: str) -> None:
     batch = Batch({"symbols": symbols, "targets": symbols})
     losses = []
     for changes in ({}, {option: EVERYTHING[option]}):
-        made = model(sizes=(8, 8), dropout=0.2, **changes)
+        made = model(sizes=(8, 8), **{"layer_dropout": 0.2} | changes)
         torch.manual_seed(2)
         losses.append(made.loss(batch, made.initial_state(2)).total.item())
     assert losses[0] != losses[1]

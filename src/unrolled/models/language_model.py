@@ -40,8 +40,8 @@ class LanguageModel(SteppedModel):
     vocabulary_size: V.
     embedding_size: features of a symbol; 0 feeds the symbol one-hot.
     sizes: hidden units of each layer.
-    dropout: between layers and before the softmax. embedding_dropout: on the embedding. Both but that between layers
-        draw one mask for a whole window, and with `variational` that does too.
+    dropout: before the softmax. embedding_dropout: on the embedding. Both draw one mask for a whole window.
+    layer_dropout: between layers, with a mask for each step, or with `variational` one for a whole window.
     connections, recurrent_dropout, zoneout, weight_drop, learnt_initial_state, recompute: the stack's, see `Recurrent`.
     """
 
@@ -55,6 +55,7 @@ class LanguageModel(SteppedModel):
         embedding_dropout: float = 0.0,
         kernel: str = choose.AUTO,
         *,
+        layer_dropout: float = 0.0,
         connections: Connections = "plain",
         variational: bool = False,
         recurrent_dropout: float = 0.0,
@@ -71,7 +72,7 @@ class LanguageModel(SteppedModel):
             cell,
             embedding_size or vocabulary_size,
             sizes,
-            dropout=dropout,
+            dropout=layer_dropout,
             kernel=kernel,
             connections=connections,
             variational=variational,

@@ -49,7 +49,9 @@ class CharLMOptions(Options):
     embedding_dropout: float = 0.2
     """On the embedding, one mask for a window."""
     dropout: float = 0.5
-    """Between layers and before the softmax."""
+    """Before the softmax, one mask for a window."""
+    layer_dropout: float = 0.0
+    """Between layers, a mask for each step."""
     variational: bool = False
     """One mask for a window between layers too, not one for each step."""
     recurrent_dropout: float = 0.0
@@ -85,7 +87,7 @@ class CharLMOptions(Options):
         require(self.embedding >= 0, "embedding", self.embedding, "0 (one-hot) or more")
         alike = self.connections != "residual" or len(set(self.sizes)) == 1
         require(alike, "sizes", self.sizes, "equal sizes for residual connections")
-        for name in ("embedding_dropout", "dropout", "recurrent_dropout", "zoneout", "weight_drop"):
+        for name in ("embedding_dropout", "dropout", "layer_dropout", "recurrent_dropout", "zoneout", "weight_drop"):
             rate = getattr(self, name)
             require(0 <= rate < 1, name, rate, "at least 0 and below 1")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
@@ -149,6 +151,7 @@ def model(options: CharLMOptions, assets: Mapping[str, Any]) -> LanguageModel:
         options.sizes,
         dropout=options.dropout,
         embedding_dropout=options.embedding_dropout,
+        layer_dropout=options.layer_dropout,
         kernel=options.kernel,
         connections=options.connections,
         variational=options.variational,

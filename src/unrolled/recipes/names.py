@@ -114,6 +114,7 @@ def model(options: NamesOptions, assets: Mapping[str, Any]) -> LanguageModel:
         options.sizes,
         dropout=options.dropout,
         embedding_dropout=options.dropout,
+        layer_dropout=options.dropout,
         kernel=options.kernel,
     )
 
