@@ -12,6 +12,10 @@ FULL = {
     "runs": "/",
     "run": "/run/first",
     "compare": "/compare?runs=first,second",
+    "read": "/read?run=tiny&text=def+read(self)%3A%0A++++return+1&unit=139&signal=cell&place=9",
+    "write": "/write?run=tiny&prompt=def+read&length=40",
+    "gates": "/gates?run=tiny&unit=139",
+    "gradients": "/gradients?T=20&hidden=8&singular=0.90",
     "inspect": "/inspect/units?run=tiny&length=60&shown=yes",
 }
 

@@ -46,7 +46,7 @@ class Shelf:
         self.folders = (self.home, *others)
 
     def places(self) -> list[Place]:
-        """Every run there is now, the newest first, and the bundled model last."""
+        """Every run there is now, the newest first, and the models of the package last, tiny at the end."""
         found: list[tuple[float, Place]] = []
         for number, folder in enumerate(self.folders, 1):
             runs = [RunFolder(folder)] if is_run(folder) else folders.all_runs(folder)
@@ -56,9 +56,13 @@ class Shelf:
                 name = title if number == 1 else f"{title}@{number}"
                 found.append((_time(run), Place(name, title, number, run)))
         found.sort(key=lambda one: one[0], reverse=True)
-        tiny = Place(folders.BUNDLED, folders.BUNDLED, 0, RunFolder(folders.BUNDLED_FOLDER), bundled=True)
-        named = [place for _, place in found]
-        return named if any(place.name == tiny.name for place in named) else [*named, tiny]
+        taken = {place.name for _, place in found}
+        bundled = [
+            Place(name, name, 0, RunFolder(folders.BUNDLED_FOLDER.with_name(name)), bundled=True)
+            for name in reversed(folders.BUNDLED_MODELS)
+            if name not in taken
+        ]
+        return [*(place for _, place in found), *bundled]
 
     def find(self, name: str) -> Place:
         """The run of that name; NoSuchRunError with the nearest name where there is none."""

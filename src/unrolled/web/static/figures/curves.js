@@ -17,7 +17,7 @@ export function drawCurves(place, figure, element) {
   const width = Math.max(place.clientWidth, 120);
   const height = compact ? 56 : Math.round(Math.min(Math.max(width * 0.5, 220), 360));
   const series = figure.series.map((one) => ({ ...one, x: one.x.map(real), y: one.y.map(real) }));
-  const styles = lineStyles(series);
+  const styles = lineStyles(series, Number(element.getAttribute("first-line") ?? 1));
   const x = extent([...series, ...(figure.bands ?? [])].map((one) => one.x.map(real)), figure.x_log);
   const bands = (figure.bands ?? []).map((one) => ({
     ...one,
@@ -69,10 +69,13 @@ export function drawCurves(place, figure, element) {
   if (!compact) readable(stage, svg, { series, bands, styles, names, across, frame, toX, toY, figure, element });
 }
 
-/** Classes of each line: its colour, and how it is dashed. Beyond the colours there are, dashes tell lines apart. */
-export function lineStyles(series) {
+/**
+ * Classes of each line: its colour, from that of number `start` on, and how it is dashed. Beyond the colours there are,
+ * dashes tell lines apart.
+ */
+export function lineStyles(series, start = 1) {
   const colours = new Map();
-  let own = 0;
+  let own = start - 1;
   const first = series.map((one) => {
     if (one.beside) return null;
     const style = `line-${(own % COLOURS) + 1}${own >= COLOURS ? " dashed" : ""}`;

@@ -13,5 +13,10 @@ export const VIEWS = [
   { name: "run", within: "runs", load: () => import("./run.js") },
   { name: "train", label: "New run", group: "Train", load: () => import("./train.js") },
   { name: "compare", label: "Compare", group: "Train", load: () => import("./compare.js") },
+  { name: "read", label: "Read a text", group: "Look inside", ofRun: true, load: () => import("./read.js") },
+  { name: "write", label: "Write", group: "Look inside", ofRun: true, load: () => import("./write.js") },
+  { name: "gates", label: "Gates", group: "Look inside", ofRun: true, load: () => import("./gates.js") },
+  { name: "steps", label: "Step by step", group: "Look inside", load: () => import("./steps.js") },
+  { name: "gradients", label: "Gradients", group: "Look inside", load: () => import("./gradients.js") },
   { name: "inspect", label: "Diagnostics", group: "Look inside", ofRun: true, load: () => import("./inspect.js") },
 ];
