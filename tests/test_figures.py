@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unrolled.errors import DataError, ShapeError
-from unrolled.figures import FORMAT, ColouredText, Curves, HeatMap, Points, Series, Table, Tree, from_json
+from unrolled.figures import FORMAT, Band, ColouredText, Curves, HeatMap, Points, Series, Table, Tree, from_json
 
 numbers = st.floats()
 words = st.text(max_size=8)
@@ -25,7 +25,19 @@ def same_length(*parts):
 
 
 series = st.builds(lambda name, xy, beside: Series(name, *xy, beside), words, same_length(numbers, numbers), words)
-curves = st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans())
+bands = st.builds(
+    lambda name, edges, about: Band(name, *edges, about), words, same_length(numbers, numbers, numbers), words
+)
+curves = st.builds(
+    Curves,
+    words,
+    st.lists(series, max_size=3).map(tuple),
+    words,
+    words,
+    st.booleans(),
+    st.booleans(),
+    st.lists(bands, max_size=2).map(tuple),
+)
 points = st.builds(
     Points, words, st.lists(series, max_size=3).map(tuple), words, words, st.lists(series, max_size=2).map(tuple)
 )
@@ -87,7 +99,12 @@ def test_what_is_written_is_what_the_page_says():
         "y_label": "nats",
         "x_log": True,
         "y_log": False,
+        "bands": [],
     }
+    band = Band("80%", (1.0, 2.0), (0.5, math.nan), (3.0, 4.0), "a")
+    assert Curves("t", (), "x", "y", bands=(band,)).to_json()["bands"] == [
+        {"name": "80%", "x": [1.0, 2.0], "low": [0.5, "NaN"], "high": [3.0, 4.0], "about": "a"}
+    ]
     bound = Curves("t", (Series("b", (1.0,), (2.0,), beside="a"),), "x", "y").to_json()["series"]
     assert bound == [{"name": "b", "x": [1.0], "y": [2.0], "beside": "a"}]
     assert Table("t", ("a",), ((math.inf,), ("NaN",))).to_json()["rows"] == [[{"number": "Infinity"}], ["NaN"]]
@@ -99,6 +116,15 @@ def test_a_heat_map_of_the_first_format_had_no_paths_and_still_opens():
     assert from_json(first) == figure
     with pytest.raises(DataError, match="a heat-map has the fields"):
         from_json({**first, "format": FORMAT})
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_curves_of_earlier_formats_had_no_bands_and_still_open(version):
+    figure = Curves("c", (Series("a", (1.0,), (2.0,)),), "x", "y")
+    earlier = {name: value for name, value in figure.to_json().items() if name != "bands"} | {"format": version}
+    assert from_json(earlier) == figure
+    with pytest.raises(DataError, match="a curves has the fields"):
+        from_json({**earlier, "format": FORMAT})
 
 
 GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
@@ -123,6 +149,14 @@ GOOD = Table("t", ("a", "b"), ((1, "x"),)).to_json()
         ({**GOOD, "rows": [[1, {"word": 2}]]}, "cannot be read"),
         ({**Curves("c", (), "x", "y").to_json(), "x_log": "yes"}, "true or false was expected"),
         ({**Curves("c", (), "x", "y").to_json(), "series": [{"name": "a", "x": [1], "y": []}]}, "1 x and 0 y came"),
+        ({**Curves("c", (), "x", "y").to_json(), "bands": [{"name": "a", "x": [1]}]}, "cannot be read"),
+        (
+            {
+                **Curves("c", (), "x", "y").to_json(),
+                "bands": [{"name": "a", "x": [1], "low": [], "high": [], "about": ""}],
+            },
+            "1 x, 0 low and 0 high came",
+        ),
         ({**Points("p", (), "x", "y").to_json(), "lines": [{"name": "a", "x": [1], "y": []}]}, "1 x and 0 y came"),
         ({**HeatMap("h", (), (), (), "v").to_json(), "paths": [{"name": "a", "x": [1]}]}, "cannot be read"),
         ({**ColouredText("c", (), (), (0.0, 1.0), "v").to_json(), "scale": [1.0]}, "cannot be read"),

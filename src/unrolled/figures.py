@@ -7,6 +7,8 @@ Each kind is drawn once for the terminal, once as SVG and once in the browser; w
 
 A number may be NaN (nothing is known there) or infinite; JSON has neither, and holds them as the words "NaN",
 "Infinity" and "-Infinity" (in a table, where a word may stand as well, as {"number": "NaN"} and so on).
+
+This file is long because it has every kind, with how each is read back.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from typing import Any, ClassVar
 from unrolled.errors import DataError, ShapeError
 
 #: Raised by one whenever a reader of the format before could not read what is written now. 2: points, and paths on heat
-#: maps. 3: trees.
-FORMAT = 3
+#: maps. 3: trees. 4: bands about curves.
+FORMAT = 4
 
 Cell = str | int | float | None
 
@@ -57,10 +59,32 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Band:
+    """All between two lines over the same x: an interval about a line.
+
+    about: the name of that line, whose colour it takes; bands of one line lie over each other, the widest first.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    about: str
+
+    def __post_init__(self) -> None:
+        if not len(self.x) == len(self.low) == len(self.high):
+            raise ShapeError(
+                f"band {self.name!r} must have as many low and high as x; {len(self.x)} x, {len(self.low)} low and "
+                f"{len(self.high)} high came"
+            )
+
+
+@dataclass(frozen=True)
 class Curves(Figure):
     """Lines over one pair of axes. Labels name quantity and unit: "loss, nats per character".
 
     x_log, y_log: whether an axis is logarithmic; points that are not above zero are then left out.
+    bands: drawn beneath the lines.
     """
 
     KIND = "curves"
@@ -69,6 +93,7 @@ class Curves(Figure):
     y_label: str
     x_log: bool = False
     y_log: bool = False
+    bands: tuple[Band, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -191,7 +216,7 @@ def from_json(data: Mapping[str, Any]) -> Figure:
     kind, version = data.get("figure"), data.get("format")
     if kind not in KINDS:
         raise DataError(f"a figure is one of {', '.join(KINDS)}; {kind!r} came")
-    if version not in range(1, FORMAT + 1):
+    if not isinstance(version, int) or version not in range(1, FORMAT + 1):
         raise DataError(
             f"figures of format 1 to {FORMAT} can be read; this one has format {version!r}. "
             "It was written by another version of Unrolled: update this one"
@@ -200,6 +225,8 @@ def from_json(data: Mapping[str, Any]) -> Figure:
     content = {name: value for name, value in data.items() if name not in ("figure", "format")}
     if version == 1 and kind == HeatMap.KIND:
         content = {"paths": [], **content}
+    if version < 4 and kind == Curves.KIND:
+        content = {"bands": [], **content}
     if set(content) != wanted:
         raise DataError(f"a {kind} has the fields {sorted(wanted)}; {sorted(content)} came")
     try:
@@ -216,6 +243,8 @@ def _to_plain(value: Any) -> Any:
     if isinstance(value, Series):
         beside = {"beside": value.beside} if value.beside else {}
         return {"name": value.name, "x": _to_plain(value.x), "y": _to_plain(value.y), **beside}
+    if isinstance(value, Band):
+        return {field.name: _to_plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):
         return [_to_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):
@@ -261,6 +290,13 @@ def _cells(rows: Any) -> tuple[tuple[Cell, ...], ...]:
     return tuple(tuple(_cell(value) for value in row) for row in rows)
 
 
+def _bands(values: Any) -> tuple[Band, ...]:
+    return tuple(
+        Band(_string(b["name"]), _floats(b["x"]), _floats(b["low"]), _floats(b["high"]), _string(b["about"]))
+        for b in values
+    )
+
+
 def _scale(values: Any) -> tuple[float, float]:
     low, high = _floats(values)
     return low, high
@@ -276,6 +312,7 @@ def _numbers(values: Any) -> tuple[int, ...]:
 _READ: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("title", "x_label", "y_label", "value_label"), _string),
     **dict.fromkeys(("series", "lines", "paths"), _series),
+    "bands": _bands,
     **dict.fromkeys(("x_log", "y_log"), _flag),
     **dict.fromkeys(("columns", "tokens", "labels"), _strings),
     "scale": _scale,

@@ -99,6 +99,19 @@ def write_by_class(file: Path, count: int = 60, seed: int = 0) -> Path:
     return file
 
 
+def write_series(file: Path, days: int = 160) -> Path:
+    """Days with a season of ten and two columns of numbers; some rows are missing and some cells empty."""
+    draw = np.random.default_rng(0)
+    rows = ["day,warmth,rain"]
+    for day in range(days):
+        if day % 37 != 5:
+            warmth = 10 + 3 * np.sin(2 * np.pi * day / 10) + draw.normal()
+            rain = f"{max(0.0, draw.normal()):.2f}" if day % 41 else ""
+            rows.append(f"{np.datetime64('2020-01-01') + day},{warmth:.2f},{rain}")
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return file
+
+
 def options_for(recipe: str, folder: Path) -> dict:
     """Small options and generated data for each recipe, by its name."""
     match recipe:
@@ -133,4 +146,10 @@ def options_for(recipe: str, folder: Path) -> dict:
             return {"sizes": (16,), "batch_size": 8}
         case "convex-hull" | "delaunay" | "salesman":
             return {"points": (5, 6), "sizes": (8,), "batch_size": 8, "held_out": 3}
+        case "temperature" | "forecast":
+            small = {"window": 12, "horizon": 3, "period": 10.0, "sizes": (8,), "batch_size": 8}
+            return {"data": str(write_series(folder / "series.csv")), "target": "warmth", **small}
+        case "weather":
+            small = {"window": 12, "period": 10.0, "sizes": (8,), "batch_size": 8}
+            return {"data": str(write_series(folder / "series.csv")), "target": "rain", **small}
     raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")

@@ -16,7 +16,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from unrolled.figures import ColouredText, Curves, HeatMap, Points, Series, Table, Tree
+from unrolled.figures import Band, ColouredText, Curves, HeatMap, Points, Series, Table, Tree
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import (
     ABSENT,
@@ -43,8 +43,20 @@ def _columns(n, part):
 
 
 series = st.integers(0, 6).flatmap(lambda n: st.builds(Series, words, _columns(n, numbers), _columns(n, numbers)))
+bands = st.integers(0, 6).flatmap(
+    lambda n: st.builds(Band, words, *(_columns(n, numbers) for _ in range(3)), st.one_of(words, st.just("a")))
+)
 figures = st.one_of(
-    st.builds(Curves, words, st.lists(series, max_size=3).map(tuple), words, words, st.booleans(), st.booleans()),
+    st.builds(
+        Curves,
+        words,
+        st.lists(series, max_size=3).map(tuple),
+        words,
+        words,
+        st.booleans(),
+        st.booleans(),
+        st.lists(bands, max_size=2).map(tuple),
+    ),
     st.builds(
         Points, words, st.lists(series, max_size=3).map(tuple), words, words, st.lists(series, max_size=1).map(tuple)
     ),
@@ -207,6 +219,23 @@ def test_a_line_to_compare_with_is_dotted_in_the_colour_of_what_it_stands_beside
 
 def test_a_single_line_needs_no_name_beside_it():
     assert "only" not in texts(parse(to_svg(Curves("t", (Series("only", (0.0, 1.0), (0.0, 1.0)),), "x", "y"))))
+
+
+def test_a_band_lies_beneath_its_line_in_the_same_colour_and_is_named():
+    line = Series("a", (0.0, 1.0, 2.0), (1.0, 2.0, 3.0))
+    band = Band("80%", (0.0, 1.0, 2.0), (1.0, math.nan, 2.0), (1.0, 3.0, 9.0), "a")
+    figure = Curves("t", (line,), "x", "y", bands=(band,))
+    root = parse(to_svg(figure))
+    filled = [one for one in root.iter() if one.get("fill-opacity") == "0.16"]
+    strokes = [one.get("stroke") for one in root.iter() if one.get("stroke-width") == "2.2"]
+    assert [one.get("fill") for one in filled] == strokes
+    # The place that is not known is left out: two corners above, two below.
+    assert filled[0].get("d").count("L") == 3
+    assert {"80%", "a"} <= set(texts(root)) and "10" in texts(root)  # the axis reaches the band
+    console = Console(file=io.StringIO(), width=80)
+    console.print(to_terminal(figure))
+    shown = console.file.getvalue()
+    assert "━━ 80%" in shown and "━━ a" in shown
 
 
 def test_no_data_is_said():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from unrolled.figures import Curves, Points, Series
 from unrolled.workshop.renderings.drawing import EDGE, TOP, WIDTH, sans_width, titled
 from unrolled.workshop.renderings.palette import HAIRLINE, INK, LINES, MUTED, PAPER
-from unrolled.workshop.renderings.scales import Axis, axis, square_axes
+from unrolled.workshop.renderings.scales import Axis, all_x, all_y, axis, square_axes
 from unrolled.workshop.renderings.words import number, shorten, visible
 
 #: Points of a line that still get a dot each.
@@ -19,14 +19,14 @@ SIDE = 400.0
 
 
 def draw_curves(figure: Curves) -> str:
-    """Lines over one pair of axes; where there are several, each has its name at its end."""
+    """Lines over one pair of axes; where there are several, or bands about them, each has its name at its end."""
     drawing = titled(figure.title)
-    names = [shorten(visible(series.name), 30) for series in figure.series]
+    names = [shorten(visible(one.name), 30) for one in (*figure.series, *figure.bands)]
     margin = max((sans_width(name, 12) for name in names), default=0) if len(names) > 1 else 0.0
     left, right = EDGE + 46, WIDTH - EDGE - (margin + 12 if margin else 6)
     top, bottom = TOP + 26, 372.0
-    across = axis((x for s in figure.series for x in s.x), log=figure.x_log, ticks=7, tight=True)
-    up = axis((y for s in figure.series for y in s.y), log=figure.y_log, ticks=5)
+    across = axis(all_x(figure), log=figure.x_log, ticks=7, tight=True)
+    up = axis(all_y(figure), log=figure.y_log, ticks=5)
     drawing.text(EDGE, TOP + 2, visible(figure.y_label), fill=MUTED)
     drawing.text(right, bottom + 42, visible(figure.x_label), fill=MUTED, anchor="end")
     if across is None or up is None:
@@ -45,6 +45,20 @@ def draw_curves(figure: Curves) -> str:
 
     ends = []
     styles = _styles(figure.series)
+    colours = {series.name: colour for series, (colour, _) in zip(figure.series, styles, strict=True)}
+    for number_, band in enumerate(figure.bands, len(figure.series)):
+        colour = colours.get(band.about, MUTED)
+        edges = [
+            _points(Series(band.name, band.x, edge), across, up, left, right, top, bottom)
+            for edge in (band.high, band.low)
+        ]
+        # A place where something is not known has no width, and is left out.
+        kept = [(h, l) for h, l in zip(*edges, strict=True) if not any(map(math.isnan, (*h, *l)))]
+        if kept:
+            outline = [h for h, _ in kept] + [l for _, l in reversed(kept)]
+            path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in outline) + "Z"
+            drawing.put("path", tip=band.name, d=path, fill=colour, fill_opacity=0.16)
+            ends.append((kept[-1][0][1], names[number_], MUTED))
     for number_, series in enumerate(figure.series):
         colour, dashes = styles[number_]
         points = _points(series, across, up, left, right, top, bottom)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from unrolled.figures import ColouredText, HeatMap, Series
+from unrolled.figures import ColouredText, Curves, HeatMap, Series
 from unrolled.workshop.renderings.palette import DIVERGING, SEQUENTIAL
 
 #: Whatever a rendering asks for, more ticks than this are never made.
@@ -96,6 +96,17 @@ def _log_axis(low: float, high: float, tight: bool) -> Axis:
         high = min((m for m in marks if m >= high * (1 - 1e-9)), default=high)
     kept = [m for m in marks if low * (1 - 1e-9) <= m <= high * (1 + 1e-9)]
     return Axis(low, high, True, tuple((m, f"{m:g}") for m in kept))
+
+
+def all_x(figure: Curves) -> Iterator[float]:
+    """Of lines and bands."""
+    return (x for one in (*figure.series, *figure.bands) for x in one.x)
+
+
+def all_y(figure: Curves) -> Iterator[float]:
+    """Of lines and of the edges of bands."""
+    lines = [series.y for series in figure.series]
+    return (y for line in (*lines, *(edge for band in figure.bands for edge in (band.low, band.high))) for y in line)
 
 
 def square_axes(series: Sequence[Series], ticks: int) -> tuple[Axis, Axis] | None:

@@ -17,7 +17,17 @@ from rich.text import Text
 from unrolled.figures import ColouredText, Curves, Figure, HeatMap, Points, Series, Table, Tree
 from unrolled.workshop.renderings.braille import Canvas
 from unrolled.workshop.renderings.palette import INK, TERMINAL_HIGHLIGHT, TERMINAL_LINES, TERMINAL_TWO_HIGHLIGHTS, mix
-from unrolled.workshop.renderings.scales import Axis, ColourScale, axis, cut, heat_scale, square_axes, text_scale
+from unrolled.workshop.renderings.scales import (
+    Axis,
+    ColourScale,
+    all_x,
+    all_y,
+    axis,
+    cut,
+    heat_scale,
+    square_axes,
+    text_scale,
+)
 from unrolled.workshop.renderings.trees import tree_lines
 from unrolled.workshop.renderings.words import cell, short_number, shorten, visible
 
@@ -72,21 +82,27 @@ class _Plot:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         figure, width = self.figure, min(options.max_width, WIDEST)
         yield _title(figure)
-        across = axis((x for s in figure.series for x in s.x), log=figure.x_log, ticks=5, tight=True)
-        up = axis((y for s in figure.series for y in s.y), log=figure.y_log, ticks=4)
+        across = axis(all_x(figure), log=figure.x_log, ticks=5, tight=True)
+        up = axis(all_y(figure), log=figure.y_log, ticks=4)
         yield Text(visible(figure.y_label), QUIET)
         if across is None or up is None:
             yield Text("no data yet", QUIET)
             return
         margin = max((len(written) for _, written in up.ticks), default=0)
         canvas = Canvas(max(width - margin - 2, 8), PLOT_ROWS)
+        for band in figure.bands:
+            for edge in (band.low, band.high):
+                canvas.line([(across.place(x), up.place(y)) for x, y in zip(band.x, edge, strict=True)], REFERENCE)
         for number, series in enumerate(figure.series):
             points = zip(series.x, series.y, strict=True)
             canvas.line([(across.place(x), up.place(y)) for x, y in points], number)
         yield from _framed(canvas, across, up, margin)
         yield Text(visible(figure.x_label).rjust(margin + 2 + canvas.columns), QUIET)
-        if len(figure.series) > 1:
-            yield _key("━━", figure.series)
+        key = _key("━━", figure.series) if len(figure.series) > 1 or figure.bands else Text()
+        for band in figure.bands:
+            key.append("━━ " + visible(band.name) + "   ", QUIET)
+        if key:
+            yield key
 
 
 def _framed(canvas: Canvas, across: Axis, up: Axis, margin: int) -> Iterator[Text]:

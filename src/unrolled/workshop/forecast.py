@@ -1,0 +1,163 @@
+"""`forecast`: the next values of a series, with intervals, by a run that was trained to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import tyro
+
+from unrolled.errors import DataError, OptionError
+from unrolled.figures import Band, Curves, Figure, Series, Table
+from unrolled.workshop import folder as folders
+from unrolled.workshop.looking import Files, given_text, show
+from unrolled.workshop.messages import Message, Note
+
+if TYPE_CHECKING:
+    from unrolled.data import series as grids
+    from unrolled.models.forecaster import Forecaster
+    from unrolled.recipes.forecasting import ForecastingOptions
+    from unrolled.workshop.run import Run
+
+#: Characters of standard input that are read.
+LONGEST = 100_000_000
+#: Windows of the past that the picture shows before the forecast.
+SHOWN = 2
+
+
+@dataclass(frozen=True)
+class ForecastRequest(Files):
+    """Say what comes next in a series, with intervals, with a run of forecast or temperature."""
+
+    run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
+    """A run of forecast or temperature: its name or folder. Empty: the newest run."""
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")] = ""
+    """A table whose columns are called as in the training; - is standard input. Empty: what the run learnt from."""
+    steps: int = 0
+    """How many steps ahead; 0: as many as the run was trained for. More takes a run of --way recursive."""
+    seed: int = 0
+    """Of the paths that are drawn for the intervals of a recursive forecast."""
+    cell: str = ""
+    """Allow this cell, package.module:Class, which the run names."""
+    runs: str = ""
+    """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0:
+            raise OptionError(f"--steps {self.steps}: expected 0 (the run's own) or more")
+
+
+class Ahead(NamedTuple):
+    """A forecast from a series' end. times: one a step. low, high: level → one a step."""
+
+    times: tuple[str, ...]
+    mean: tuple[float, ...]
+    low: dict[float, tuple[float, ...]]
+    high: dict[float, tuple[float, ...]]
+
+
+def forecast(request: ForecastRequest) -> Iterator[Message]:
+    """What the series is, the forecast's picture, and the forecast as a table."""
+    from unrolled.workshop.run import Run
+
+    run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
+    forecaster_of(run)
+    series = read_series(run, request.file)
+    yield Note(series.summary)
+    ahead = forecast_from_end(run, series, request.steps, request.seed)
+    yield from show(figures_of(run, series, ahead), request)
+
+
+def forecaster_of(run: Run) -> tuple[Forecaster, ForecastingOptions]:
+    """The run's model and options. OptionError where it makes no forecasts from windows."""
+    from unrolled.models.forecaster import Forecaster
+    from unrolled.recipes.forecasting import ForecastingOptions
+
+    if not (isinstance(run.model, Forecaster) and isinstance(run.options, ForecastingOptions)):
+        raise OptionError(
+            f"{run.folder.path}: a model of the recipe {run.recipe_name} forecasts no series; "
+            "take a run of forecast or temperature"
+        )
+    return run.model, run.options
+
+
+def read_series(run: Run, file: str) -> grids.Series:
+    """The series of a file, of standard input or, where it is empty, the run's own, by the names that it learnt."""
+    from unrolled.data.tables import parse_table
+    from unrolled.recipes.forecasting import read_one, series_of
+
+    if file == "-":
+        table = parse_table(given_text("-", LONGEST), "standard input")
+    else:
+        table = read_one(file, run.assets["data"], run.folder.path)
+    series = series_of(table, run.assets["time"], run.assets["target"])
+    if list(series.step) != run.assets["step"]:
+        raise DataError(
+            f"{table.name}: one value a {series.step}, where {run.name} learnt from another step: bring the series to "
+            "that step, or train a run on this one"
+        )
+    return series
+
+
+def forecast_from_end(run: Run, series: grids.Series, steps: int, seed: int) -> Ahead:
+    """What the run says of the next `steps` values (0: its own horizon). OptionError, DataError where it cannot."""
+    import numpy as np
+
+    from unrolled.data.windows import Scale, Windows
+    from unrolled.recipes.forecast_figures import forecasts
+
+    (model, options), assets = forecaster_of(run), run.assets
+    steps = steps or options.horizon
+    if options.way == "direct" and steps > options.horizon:
+        raise OptionError(
+            f"--steps {steps}: {run.name} was trained to forecast {options.horizon} steps at once; "
+            "train with a longer --horizon, or with --way recursive"
+        )
+    values = series.values[:, 0]
+    if len(values) < model.window:
+        raise DataError(f"{series.summary}: too few: {run.name} forecasts from the last {model.window} values")
+    # How many steps after the first value that was learnt from this series begins: what the phase counts from.
+    first = round((series.start - assets["start"]) / series.step.width)
+    ahead = max(steps, options.horizon) if options.way == "direct" else steps
+    windows = Windows(
+        np.concatenate([values, np.zeros(ahead)]),
+        np.ones(len(values) + ahead, bool),
+        Scale(assets["mean"], assets["spread"]),
+        model.window,
+        ahead,
+        assets["period"],
+        np.array([len(values)]),
+        options.order == "shuffled",
+        first,
+    )
+    (said,) = forecasts(model, windows, seed)
+    low, high = (
+        {level: tuple(ends[:steps, 0].tolist()) for level, ends in every.items()}
+        for every in (said.forecast.low, said.forecast.high)
+    )
+    times = tuple(series.time(len(values) + k) for k in range(steps))
+    return Ahead(times, tuple(said.forecast.mean[:steps, 0].tolist()), low, high)
+
+
+def figures_of(run: Run, series: grids.Series, ahead: Ahead) -> list[Figure]:
+    """The forecast as a line with its intervals behind the end of the series, and as a table."""
+    name, steps = series.names[0], len(ahead.times)
+    levels = sorted(ahead.low)
+    columns = [side for level in levels for side in (f"low {level:.0%}", f"high {level:.0%}")]
+    ends = [side for level in levels for side in (ahead.low[level], ahead.high[level])]
+    rows = tuple(zip(ahead.times, ahead.mean, *ends, strict=True))
+    table = Table(f"Forecast of {name}, by {run.name}", (run.assets["time"], name, *columns), rows)
+
+    values = series.values[-SHOWN * forecaster_of(run)[0].window :, 0].tolist()
+    last = values[-1]
+    known = Series(name, tuple(range(1 - len(values), 1)), tuple(values))
+    places = tuple(range(steps + 1))
+    line = Series("forecast", places, (last, *ahead.mean))
+    bands = tuple(
+        Band(f"{level:.0%}", places, (last, *ahead.low[level]), (last, *ahead.high[level]), "forecast")
+        for level in reversed(levels)
+    )
+    x_label = f"steps of one {series.step} after {series.time(len(series.values) - 1)}"
+    title = f"{name}, and what {run.name} says comes next"
+    return [Curves(title, (known, line), x_label, name, bands=bands), table]
