@@ -19,6 +19,9 @@ from .command import Command
 
 ROOT = Path(__file__).parents[2]
 
+#: Fields without a flag.
+POSITIONAL = {"run", "name", "names", "study", "file", "folders"}
+
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
 def test_every_action_is_a_command_with_help(command: Command, action: Action) -> None:

@@ -29,6 +29,12 @@ class Connection(H11Protocol):
         if not self._between_requests():
             self._forget("_head")
 
+    def on_response_complete(self) -> None:
+        if self.cycle is not None and self.cycle.more_body:
+            # Answered before all was sent: the rest is not waited for, however much it may be.
+            self.transport.close()
+        super().on_response_complete()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget("_head")
         self._forget("_stalled")

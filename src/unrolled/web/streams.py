@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Any
 
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
 
 from unrolled.errors import UnrolledError
 from unrolled.web import plain
@@ -38,16 +38,8 @@ class Streams:
         """The stream as an answer; TooManyError where there are too many."""
         if self.open >= MOST:
             raise TooManyError(f"{MOST} streams are open already: close some tabs of the lab")
-        return EventStream(self._counted(events))
-
-    async def _counted(self, events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         self.open += 1
-        try:
-            async with aclosing(events):  # type: ignore[type-var]
-                async for piece in events:
-                    yield piece
-        finally:
-            self.open -= 1
+        return EventStream(events, self)
 
 
 class EventStream(StreamingResponse):
@@ -55,6 +47,13 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    async def stream_response(self, send: Send) -> None:
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
-            await super().stream_response(send)
+    def __init__(self, events: AsyncIterator[bytes], streams: Streams) -> None:
+        super().__init__(events)
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with aclosing(self.body_iterator):  # type: ignore[type-var]
+                await super().__call__(scope, receive, send)
+        finally:
+            self._streams.open -= 1

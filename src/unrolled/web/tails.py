@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from unrolled.web.history import CHUNK, History
+from unrolled.web.history import History
 from unrolled.web.streams import BEAT, event
 
 #: Seconds between two looks at a log, between two looks at who trains, and between signs of life.
@@ -29,6 +30,7 @@ REMEMBERED = 300
 
 #: What ends a reader's queue.
 Queue = asyncio.Queue[bytes | None]
+Result = TypeVar("Result")
 
 
 class Tail:
@@ -38,8 +40,10 @@ class Tail:
         self.history = History(file)
         self.state = ""
         self._ask = state
+        self._asked = 0.0
         self._readers: set[Queue] = set()
-        self._follower: asyncio.Task[None] | None = None
+        self._following: asyncio.Task[None] | None = None
+        self._works: set[asyncio.Task[Any]] = set()
         # Held by whoever reads on, or tells a new reader what is known: so nothing is missed, and nothing comes twice.
         self._reading = asyncio.Lock()
         self._told = ("", b"")
@@ -48,43 +52,57 @@ class Tail:
     def watched(self) -> bool:
         return bool(self._readers)
 
-    async def catch_up(self, until: float = float("inf")) -> bool:
+    async def catch_up(self, until: float = math.inf) -> bool:
         """Read what has been written so far, unless time.monotonic() passes `until`; whether all has been read."""
+        return await self._whole(self._catch_up(until))
+
+    async def _whole(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Do it to its end, also where whoever asked goes away meanwhile: others wait for what is read."""
+        task = asyncio.create_task(work)
+        self._works.add(task)
+        task.add_done_callback(self._works.discard)
+        return await asyncio.shield(task)
+
+    async def _catch_up(self, until: float = math.inf) -> bool:
         async with self._reading:
-            return await self._catch_up(until)
+            while await self._read_on():
+                if time.monotonic() > until:
+                    return False
+            await self._look_who_trains()
+            return True
 
-    async def _catch_up(self, until: float = float("inf")) -> bool:
-        while True:
-            _, _, left = await self._advance()
-            if left == 0:
-                self.state = await asyncio.to_thread(self._ask, self.history)
-                return True
-            if time.monotonic() > until:
-                return False
-
-    async def _advance(self) -> tuple[list[dict[str, Any]], bool, int]:
-        """(events, whether the log was another one, bytes that are still to be read)."""
-        history = self.history
-        new = history.size() - history.offset
+    async def _read_on(self) -> bool:
+        """Read the next part and tell everybody; whether there is more."""
+        history, before = self.history, self.history.offset
+        new = history.size() - before
         if not new:
-            return [], False, 0
-        before = history.offset
+            return False
         events, anew = await asyncio.to_thread(history.advance) if new > AT_ONCE else history.advance()
-        left = history.size() - history.offset if anew or history.offset != before else 0
+        if anew:
+            while history.offset != before:
+                before = history.offset
+                await asyncio.to_thread(history.advance)
+            self._tell(self._history())
+        elif events:
+            self._tell(event({"event": "events", "events": thinned(events)}, history.id))
         # What is no whole line yet is no reason to look again at once.
-        return events, anew, max(0, left) if left > CHUNK // 2 or anew else 0
+        return history.offset != before and history.size() > history.offset
+
+    async def _look_who_trains(self) -> None:
+        self._asked = time.monotonic()
+        state = await asyncio.to_thread(self._ask, self.history)
+        if state != self.state:
+            self.state = state
+            self._tell(event({"event": "state", "state": state}))
+        if state == "finished":
+            self._tell(event({"event": "done"}))
+            self._tell(None)
 
     async def watch(self, last_id: str) -> AsyncIterator[bytes]:
         """What is known, then what comes. last_id: up to where a reader knows it already."""
         queue: Queue = asyncio.Queue(QUEUE)
-        async with self._reading:
-            await self._catch_up()
-            first = await asyncio.to_thread(self._missed, last_id) or self._history()
-            self._readers.add(queue)
-        if self._follower is None:
-            self._follower = asyncio.create_task(self._follow())
+        yield await self._whole(self._join(queue, last_id))
         try:
-            yield first
             if self.state == "finished":
                 yield event({"event": "done"})
                 return
@@ -98,9 +116,29 @@ class Tail:
                 yield said
         finally:
             self._readers.discard(queue)
-            if not self._readers and self._follower is not None:
-                self._follower.cancel()
-                self._follower = None
+
+    async def _join(self, queue: Queue, last_id: str) -> bytes:
+        """What a new reader is told first; everything later comes by the queue."""
+        await self._catch_up()
+        async with self._reading:
+            first = await asyncio.to_thread(self._missed, last_id) or self._history()
+            if self.state != "finished":
+                self._readers.add(queue)
+                if self._following is None:
+                    self._following = asyncio.create_task(self._follow())
+            return first
+
+    async def _follow(self) -> None:
+        """Read on as long as anybody watches."""
+        try:
+            while self._readers:
+                await asyncio.sleep(LOOK)
+                async with self._reading:
+                    await self._read_on()
+                    if time.monotonic() - self._asked > STATE or self.history.finished:
+                        await self._look_who_trains()
+        finally:
+            self._following = None
 
     def _history(self) -> bytes:
         """All that is known, in one event; of many who come at once, each gets the same bytes."""
@@ -126,28 +164,6 @@ class Tail:
             events += new
         said = event({"event": "state", "state": self.state}, self.history.id)
         return (event({"event": "events", "events": thinned(events)}) if events else b"") + said
-
-    async def _follow(self) -> None:
-        looked = 0.0
-        while True:
-            await asyncio.sleep(LOOK)
-            async with self._reading:
-                events, anew, _ = await self._advance()
-                if anew:
-                    await self._catch_up()
-                    self._tell(self._history())
-                elif events:
-                    self._tell(event({"event": "events", "events": thinned(events)}, self.history.id))
-                if time.monotonic() - looked > STATE or self.history.finished:
-                    looked = time.monotonic()
-                    state = await asyncio.to_thread(self._ask, self.history)
-                    if state != self.state:
-                        self.state = state
-                        self._tell(event({"event": "state", "state": state}))
-                if self.state == "finished":
-                    self._tell(event({"event": "done"}))
-                    self._tell(None)
-                    return
 
     def _tell(self, said: bytes | None) -> None:
         for queue in list(self._readers):

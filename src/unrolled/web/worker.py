@@ -2,7 +2,7 @@
 
 `python -m unrolled.web.worker` reads one JSON object a line: {"action": …, "fields": {…}, "own": {…}}, or
 {"cancel": true}, and writes, each after a head of one letter, the number of bytes and a line's end:
-    R names of cells and kernels: it is ready       E one event       D done       X what went wrong
+    R names of cells and kernels: it is ready    T it has taken a job    E one event    D done    X what went wrong
 It ends when its input does, in the middle of anything.
 """
 
@@ -95,6 +95,7 @@ def _names() -> dict[str, list[str]]:
 
 
 def _work(job: Mapping[str, Any], voice: Voice, cancelled: threading.Event) -> None:
+    voice.say("T")
     try:
         action = find(job["action"])
         request = build(action.request, fields_of(action.request), job["fields"], **job["own"])

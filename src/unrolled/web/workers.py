@@ -93,6 +93,14 @@ class Worker:
     async def rest(self, size: int) -> bytes:
         return b"".join([piece async for piece in self.pieces(size)])
 
+    async def takes(self, job: dict[str, Any]) -> bool:
+        """Give it a job; whether it has taken it."""
+        try:
+            await self.tell(job)
+            return await self.head() == ("T", 0)
+        except (OSError, GoneError):
+            return False
+
     async def tell(self, said: dict[str, Any]) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(plain.encode(said) + b"\n")
@@ -170,14 +178,14 @@ class Workers:
         finally:
             self._waiting -= 1
         try:
-            worker = await self._take()
+            worker = await self._take(job)
         except BaseException:
             self._free.release()
             raise
         end = asyncio.get_running_loop().call_later(LONGEST, worker.kill)
         said = _Said()
         try:
-            async for piece in said.of(worker, job):
+            async for piece in said.of(worker):
                 yield piece
         except GoneError as error:
             # In the middle of an event nothing more can be said: the reader sees that the stream has broken off.
@@ -189,12 +197,16 @@ class Workers:
             # Nothing may be waited for here, where this task may be being cancelled.
             self._later(self._give_back(worker, said.whole))
 
-    async def _take(self) -> Worker:
+    async def _take(self, job: dict[str, Any]) -> Worker:
+        """A worker that has taken the job. One that was idle may have died since: the next is asked."""
         while self._idle:
             worker = self._idle.pop()
-            if worker.process.returncode is None:
+            if await worker.takes(job):
                 return worker
-        return await self._start()
+        worker = await self._start()
+        if not await worker.takes(job):
+            raise GoneError(_GONE)
+        return worker
 
     async def _give_back(self, worker: Worker, whole: bool) -> None:
         try:
@@ -229,8 +241,7 @@ class _Said:
     def __init__(self) -> None:
         self.inside = self.whole = False
 
-    async def of(self, worker: Worker, job: dict[str, Any]) -> AsyncIterator[bytes]:
-        await worker.tell(job)
+    async def of(self, worker: Worker) -> AsyncIterator[bytes]:
         while not self.whole:
             head, size = await worker.head()
             if head == "D":

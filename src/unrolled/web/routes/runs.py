@@ -86,6 +86,7 @@ async def start(request: Request) -> Response:
 async def stop(request: Request) -> Response:
     """POST /api/runs/NAME/stop: save, and end."""
     lab, place = request.app.state.lab, _place(request)
+    await read_json(request, LARGEST_BODY)
     await asyncio.to_thread(lab.trainings.stop, place.run)
     return answer({"name": place.name}, 202)
 
@@ -93,5 +94,6 @@ async def stop(request: Request) -> Response:
 async def resume(request: Request) -> Response:
     """POST /api/runs/NAME/resume: go on, as if nothing had been."""
     lab, place = request.app.state.lab, _place(request)
+    await read_json(request, LARGEST_BODY)
     await launches.resume_run(lab, place.run)
     return answer({"name": place.name}, 202)
