@@ -6,11 +6,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from .browser import Visit
-from .views import every_view
+from .views import SETTLED, every_view
 
 VIEWS = sorted(every_view().items())
-#: Where a figure is on its way, it is waited for.
-SETTLED = "lab-figure .stage, lab-figure table, form, .run-row"
 CLICKED = "button, a[href], input:not([type=radio]), select, textarea, summary, [tabindex='0']"
 #: Places of a long view that are come to one by one.
 MOST_STOPS = 40

@@ -13,7 +13,11 @@ from .browser import Visit, values
 
 def test_every_diagnostic_is_listed_and_its_figures_are_shown(visit: Visit) -> None:
     page = visit.open("/inspect/units")
-    names = {action.name.removeprefix("inspect ") for action in ACTIONS if action.name.startswith("inspect ")}
+    names = {
+        action.name.removeprefix("inspect ").replace("-", " ").capitalize()
+        for action in ACTIONS
+        if action.name.startswith("inspect ")
+    }
     assert set(page.get_by_role("list", name="Diagnostics", exact=True).locator("a").all_text_contents()) == names
     page.get_by_label("run", exact=True).select_option("tiny")
     page.get_by_label("text", exact=True).fill("def f(x):")

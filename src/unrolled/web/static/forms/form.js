@@ -13,6 +13,13 @@ import { fromText, toText } from "./values.js";
 
 // Fields that stand in the open; the others can be unfolded.
 const OPEN = 6;
+// Where the command takes files and modules as well, which the lab does not, its own help would promise too much.
+const HELP = {
+  "data data": "A data set that is here, or a text of your own.",
+  "cell cell": "Any cell, by its name.",
+  "run run": "A trained model: a run, or tiny, which is part of the package.",
+  "run run-or-cell": "A run, or a cell by its name, as it starts.",
+};
 
 export class FieldForm {
   /** open: names of fields that stand in the open; null takes the first few. button: what it says. */
@@ -114,7 +121,8 @@ export class FieldForm {
     if (field.kind === "switch") input.checked = text === "true";
     else input.value = text;
     const problem = h("p", { class: "problem", id: `${id}-problem`, role: "alert", hidden: true });
-    const help = field.help ? h("p", { class: "help", id: `${id}-help` }, field.help) : null;
+    const said = helpOf(field);
+    const help = said ? h("p", { class: "help", id: `${id}-help` }, said) : null;
     input.setAttribute("aria-describedby", help ? `${id}-help ${id}-problem` : `${id}-problem`);
     this.rows.set(field.name, { field, input, problem });
     const label = h("label", { for: id }, field.name.replaceAll("_", " "));
@@ -123,6 +131,11 @@ export class FieldForm {
       : null;
     return h("div", { class: `field kind-${field.kind}` }, label, input, offered, help, problem);
   }
+}
+
+function helpOf(field) {
+  const said = HELP[`${field.name} ${field.kind}`] ?? field.help ?? "";
+  return said.replace(/a file, - for standard input, or words/i, "Words");
 }
 
 function control(field, id, lists) {

@@ -113,7 +113,7 @@ class Head {
     const words = [progressWords(step, log.steps)];
     if (running && per_second) words.push(`${number(Math.round(per_second))} ${visible(log.unit || "units")} a second`);
     if (running && seconds_left > 0) words.push(`${duration(seconds_left)} left`);
-    this.words.textContent = words.join(" · ");
+    this.words.textContent = step || running ? words.join(" · ") : "";
     this.bar.hidden = !running;
     if (log.steps) {
       this.bar.max = log.steps;
@@ -137,6 +137,8 @@ class Plots {
   }
 
   update(log) {
+    // A model that came without its log has nothing to draw.
+    this.element.hidden = log.state !== "running" && !log.curves.step.length;
     const marks = log.markLines;
     this.loss.figure = log.loss(this.unit);
     this.norm.figure = log.gradientNorm();

@@ -5,6 +5,7 @@ import { number, visible } from "../figures/words.js";
 import { go, link } from "../shell/address.js";
 import { get, post } from "../shell/api.js";
 import { fill, h } from "../shell/dom.js";
+import { VIEWS } from "./index.js";
 import { curves } from "./run-log.js";
 import { progressWords, stateSign } from "./run-state.js";
 
@@ -40,6 +41,7 @@ export async function show(page, lab) {
 }
 
 function welcomeCard(demo, lab) {
+  const look = VIEWS.find((view) => view.ofRun);
   const start = async (event) => {
     event.currentTarget.disabled = true;
     try {
@@ -60,7 +62,12 @@ function welcomeCard(demo, lab) {
       "The demo run learns to write Python from the standard library’s own source, in about two minutes; you can watch " +
         "it learn. The model called tiny, below, was trained before, and is there to look into at once.",
     ),
-    h("div", { class: "actions" }, h("button", { type: "button", class: "primary", on: { click: start } }, "Start the demo run")),
+    h(
+      "div",
+      { class: "actions" },
+      h("button", { type: "button", class: "primary", on: { click: start } }, "Start the demo run"),
+      h("a", { class: "button", href: link(look.name, { run: "tiny" }) }, "Look into tiny"),
+    ),
   );
 }
 
@@ -135,8 +142,9 @@ class RunRow {
     this.about.textContent = [run.recipe, made].filter(Boolean).map(visible).join(" · ");
     fill(this.state, stateSign(run.state), run.problem ? h("span", { class: "problem" }, ` ${visible(run.problem)}`) : null);
     const { step = [], loss = [] } = run.curve ?? {};
+    this.curve.hidden = !step.length; // a model that came without its log
     this.curve.figure = curves(`Loss of ${run.title}`, [{ name: "loss", x: step, y: loss }], "loss");
-    const numbers = [["steps", progressWords(run.step, run.steps).replace("step ", "")]];
+    const numbers = run.step ? [["steps", progressWords(run.step, run.steps).replace("step ", "")]] : [];
     if (run.loss !== null && run.loss !== undefined) numbers.push(["loss", number(Number(run.loss))]);
     for (const [label, figures] of [["validation", run.validated], ["test", run.evaluated]]) {
       const [value] = Object.values(figures ?? {});

@@ -78,7 +78,7 @@ export async function show(page, lab) {
 function bars(recipe) {
   const targets = Object.entries(recipe.target ?? {});
   if (!targets.length) return null;
-  return h("p", { class: "muted small" }, `Bar: ${targets.map(([name, bar]) => `${name} ${bar} ${recipe.unit}`).join(", ")}`);
+  return h("p", { class: "muted small" }, `Bar: ${targets.map(([name, bar]) => `${name} ${bar.replace("<=", "≤").replace(">=", "≥")} ${recipe.unit}`).join(", ")}`);
 }
 
 // A file of one's own: sent to the lab, which keeps it under its name, and then chosen as the data.
