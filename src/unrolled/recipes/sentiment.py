@@ -57,13 +57,13 @@ class SentimentOptions(answers.AnswerOptions):
     """What the answer is drawn from: the last step, the mean of all, or each unit's largest value."""
     embedding: int = 100
     """Features of a symbol; 0 feeds it one-hot."""
-    word_dropout: float = 0.2
+    word_dropout: float = 0.3
     """Share of the words of a text that a training step does not see."""
     cell: str = "gru"
     sizes: tuple[int, ...] = (64,)
     dropout: float = 0.5
     batch_size: int = 32
-    rate: float = 2e-3
+    rate: float = 3e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -223,7 +223,7 @@ def metric(model: SequenceClassifier, part: HeldOutTexts) -> dict[str, float]:
 
 
 def settings(options: SentimentOptions) -> Settings:
-    return answers.settings(options, Budget(epochs=8))
+    return answers.settings(options, Budget(steps=800))
 
 
 def classifying(assets: Mapping[str, Any]) -> Classifying:

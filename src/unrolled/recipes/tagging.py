@@ -231,7 +231,7 @@ def metric(model: WordTagger, part: HeldOutSentences) -> dict[str, float]:
 
 
 def settings(options: TaggingOptions) -> Settings:
-    return answers.settings(options, Budget(epochs=10))
+    return answers.settings(options, Budget(steps=2500))
 
 
 def tagging(assets: Mapping[str, Any]) -> Tagging:

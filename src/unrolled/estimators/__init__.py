@@ -1,0 +1,1 @@
+"""Recurrent networks with scikit-learn's fit, predict and score."""
