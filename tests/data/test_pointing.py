@@ -43,6 +43,17 @@ def test_a_tour_turned_over_and_numbered_anew_is_still_the_shortest() -> None:
     assert len({tuple(map(tuple, np.round(np.sort(one, 0), 4))) for one in points}) > 25
 
 
+def test_points_in_order_rise_in_x_and_their_answers_are_by_their_numbers() -> None:
+    for solve, symmetric in ((pointing.hulls, False), (pointing.round_tours, True)):
+        fields = pointing.drawing(solve, 7, 7, symmetric, in_order=True)(np.random.default_rng(2), 20)
+        points = fields["points"].transpose(0, 1).double().numpy()
+        assert (np.diff(points[..., 0], axis=1) > 0).all()
+        # The leftmost point is on every hull, and first on every tour.
+        assert (fields["targets"].values[0] == 1).all()
+        again = pointing.example(points, solve(points))["targets"]
+        assert torch.equal(again.values, fields["targets"].values)
+
+
 def test_sizes_are_drawn_between_the_two_and_all_of_a_batch_have_one() -> None:
     source = Drawn(pointing.drawing(pointing.hulls, 5, 7), 4, 0, "pointers")
     sizes = [source.batch(number).tensor("points").shape[0] for number in range(30)]

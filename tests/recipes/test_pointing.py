@@ -60,7 +60,7 @@ def test_the_figures_of_tours_by_hand() -> None:
 @pytest.mark.parametrize("recipe", ["convex-hull", "delaunay", "salesman"])
 def test_a_sample_says_what_the_model_says(recipe: str) -> None:
     found = registry.find(recipe)
-    lines = found.sample(found.model(found.Options(sizes=(4,)), {}), {}, 3).splitlines()
+    lines = found.sample(found.model(found.Options(sizes=(4,)), {}), {"in_order": True}, 3).splitlines()
     assert len(lines) == 5 and all("points   the model says " in line for line in lines)
 
 

@@ -25,6 +25,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         unrolled.train(recipe, name=recipe, steps=1, points=(5, 6), sizes=(8,), threads=1, runs=str(folder))
     few = {"steps": 1, "points": (5, 5), "sizes": (8,), "threads": 1, "runs": str(folder)}
     unrolled.train("convex-hull", name="without", output="vocabulary", **few)
+    few["points"] = (5, 6)
+    unrolled.train("salesman", name="in-order", order="left-to-right", **few)
     unrolled.train("adding", name="adding", steps=1, length=10, sizes=(4,), threads=1, runs=str(folder))
     return folder
 
@@ -47,6 +49,14 @@ def test_every_answer_is_one_and_its_lines_are_closed(runs: Path, name: str, clo
     for part in parts:
         corners = part[~np.isnan(part[:, 0])]
         assert (corners[0] == corners[-1]).all()
+
+
+def test_a_run_that_learnt_points_in_order_is_given_them_so_and_answers_by_their_own_numbers(runs: Path) -> None:
+    run = load(runs, "in-order")
+    numbers = pointed(run, POINTS)
+    assert sorted(numbers) == [1, 2, 3, 4, 5, 6] and numbers[0] == 1
+    order = [3, 0, 5, 1, 4, 2]
+    assert pointed(run, POINTS[order]) == tuple(order.index(number - 1) + 1 for number in numbers)
 
 
 def test_the_command_says_and_draws_it(

@@ -36,9 +36,11 @@ def round_tours(points: np.ndarray) -> list[np.ndarray]:
     return list(tours.best_tours(points) + 1)
 
 
-def drawing(solve: Solve, fewest: int, most: int, symmetric: bool = False) -> Draw:
+def drawing(solve: Solve, fewest: int, most: int, symmetric: bool = False, in_order: bool = False) -> Draw:
     """Sets of points with their answers; all of a batch have one number of points, from `fewest` to `most`.
 
+    in_order: points are numbered from left to right, which says something of every answer beforehand; else as they
+        come (Vinyals, Bengio & Kudlur 2016, Order Matters, arXiv:1511.06391).
     symmetric: an answer stays right when the square is turned or turned over (a tour does, but for its direction), so
         that each set that is solved, which is dear, is drawn in all eight ways, its points numbered anew in each.
     """
@@ -46,8 +48,10 @@ def drawing(solve: Solve, fewest: int, most: int, symmetric: bool = False) -> Dr
     def draw(generator: np.random.Generator, rows: int) -> Fields:
         count = int(generator.integers(fewest, most + 1))
         if symmetric:
-            return example(*_in_eight_ways(generator, solve, rows, count))
+            return example(*_in_eight_ways(generator, solve, rows, count, in_order))
         points = planar.draw_points(generator, rows, count)
+        if in_order:
+            points = np.take_along_axis(points, from_left_to_right(points)[..., None], 1)
         return example(points, solve(points))
 
     return draw
@@ -65,8 +69,13 @@ def example(points: np.ndarray, answers: list[np.ndarray]) -> Fields:
     }
 
 
+def from_left_to_right(points: np.ndarray) -> np.ndarray:
+    """(B, N), in which order to take points (B, N, 2) so that x rises."""
+    return points[..., 0].argsort(axis=1, kind="stable")
+
+
 def _in_eight_ways(
-    generator: np.random.Generator, solve: Solve, rows: int, count: int
+    generator: np.random.Generator, solve: Solve, rows: int, count: int, in_order: bool
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """`rows` sets of points and their answers, which go round, from as few solved sets as give them."""
     solved = planar.draw_points(generator, -(-rows // 8), count)
@@ -76,6 +85,8 @@ def _in_eight_ways(
         turned = solved[..., ::-1] if way & 1 else solved
         turned = np.where([way & 2, way & 4], 1 - turned, turned)
         order = generator.permuted(np.tile(np.arange(count), (len(solved), 1)), axis=1)
+        if in_order:
+            order = from_left_to_right(turned)
         renumbered = np.take_along_axis(order.argsort(1), answers, 1)
         points = np.take_along_axis(turned, order[..., None], 1)
         every.append(points)

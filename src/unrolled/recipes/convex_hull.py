@@ -61,7 +61,7 @@ def settings(options: ConvexHullOptions) -> Settings:
 def sample(model: PointerNetwork, assets: Mapping[str, Any], seed: int) -> str:
     from unrolled.data.pointing import hulls
 
-    return pointing.shown(model, hulls, seed)
+    return pointing.shown(model, hulls, assets, seed)
 
 
 RECIPE = Recipe(

@@ -59,7 +59,7 @@ def settings(options: DelaunayOptions) -> Settings:
 def sample(model: PointerNetwork, assets: Mapping[str, Any], seed: int) -> str:
     from unrolled.data.pointing import triangulations
 
-    return pointing.shown(model, triangulations, seed)
+    return pointing.shown(model, triangulations, assets, seed)
 
 
 RECIPE = Recipe(

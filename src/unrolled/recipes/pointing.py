@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
@@ -33,6 +33,8 @@ class PointingOptions(answers.AnswerOptions):
 
     points: Annotated[tuple[int, int], tyro.conf.arg(metavar="FEWEST MOST")] = (5, 10)
     """Points of a set in training; all sets of a batch have as many. The test part has 5, 10, 20, 30 and 50."""
+    order: Literal["drawn", "left-to-right"] = "drawn"
+    """In which the points stand: as they are drawn, or by x, which says something of every answer beforehand."""
     directions: Literal["both", "forward"] = "both"
     """In which the encoder reads the points."""
     held_out: int = 500
@@ -64,6 +66,7 @@ class HeldOutSets:
     part: int
     sizes: tuple[int, ...]
     count: int
+    in_order: bool
 
     def batches(self, size: int) -> list[Batch]:
         """The sets of `size` points."""
@@ -71,7 +74,7 @@ class HeldOutSets:
         from unrolled.data.pointing import drawing
 
         # A world of draws for each part and size.
-        return held_out(drawing(self.solve, size, size), self.count, 1000 * self.part + size)
+        return held_out(drawing(self.solve, size, size, in_order=self.in_order), self.count, 1000 * self.part + size)
 
 
 def data(options: PointingOptions, recipe: str, solve: Solve, symmetric: bool = False) -> Data:
@@ -82,15 +85,17 @@ def data(options: PointingOptions, recipe: str, solve: Solve, symmetric: bool = 
     answers.refuse_data(options, recipe)
     fewest, most = options.points
     sizes = SIZES if options.output == "pointers" else tuple(size for size in SIZES if size <= most)
+    in_order = options.order == "left-to-right"
+    draw = drawing(solve, fewest, most, symmetric, in_order)
     return Data(
-        train=Drawn(drawing(solve, fewest, most, symmetric), options.batch_size, options.seed, "pointers"),
+        train=Drawn(draw, options.batch_size, options.seed, "pointers"),
         held_out={
-            "valid": HeldOutSets(solve, answers.VALID, tuple(sorted({fewest, most})), VALIDATED),
-            "test": HeldOutSets(solve, answers.TEST, sizes, options.held_out),
+            "valid": HeldOutSets(solve, answers.VALID, tuple(sorted({fewest, most})), VALIDATED, in_order),
+            "test": HeldOutSets(solve, answers.TEST, sizes, options.held_out, in_order),
         },
-        assets={},
+        assets={"in_order": in_order},
         summary=f"sets of {fewest} to {most} points in the unit square, drawn anew for each batch",
-        digest=answers.digest(recipe, options.points),
+        digest=answers.digest(recipe, options.points, options.order),
     )
 
 
@@ -173,7 +178,7 @@ def percent(shares: list[float] | list[bool]) -> float:
     return 100 * sum(shares) / max(1, len(shares))
 
 
-def shown(model: PointerNetwork, solve: Solve, seed: int) -> str:
+def shown(model: PointerNetwork, solve: Solve, assets: Mapping[str, Any], seed: int) -> str:
     """Five sets of points: what the model says, and where it is wrong what is right."""
     import numpy as np
 
@@ -182,7 +187,7 @@ def shown(model: PointerNetwork, solve: Solve, seed: int) -> str:
     from unrolled.data.randomness import Purpose, draws
 
     most = min(model.vocabulary or max(SHOWN), max(SHOWN))
-    draw = drawing(solve, min(*SHOWN, most), most)
+    draw = drawing(solve, min(*SHOWN, most), most, in_order=assets["in_order"])
     generator = draws(seed, Purpose.HELD_OUT, answers.SHOWN)
     lines = []
     for one in measured(model, [Batch(draw(generator, 1)) for _ in range(5)]).answers:

@@ -67,7 +67,7 @@ def settings(options: SalesmanOptions) -> Settings:
 def sample(model: PointerNetwork, assets: Mapping[str, Any], seed: int) -> str:
     from unrolled.data.pointing import round_tours
 
-    return pointing.shown(model, round_tours, seed)
+    return pointing.shown(model, round_tours, assets, seed)
 
 
 RECIPE = Recipe(

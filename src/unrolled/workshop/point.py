@@ -59,9 +59,11 @@ def pointed(run: Run, points: np.ndarray) -> tuple[int, ...]:
 
     OptionError where the run's model does not point, or cannot answer for so many.
     """
+    import numpy as np
     import torch
 
     from unrolled.batch import Batch
+    from unrolled.data.pointing import from_left_to_right
     from unrolled.data.points_file import to_square
     from unrolled.layers.pointer import END
     from unrolled.models.pointer_network import PointerNetwork
@@ -76,10 +78,13 @@ def pointed(run: Run, points: np.ndarray) -> tuple[int, ...]:
         raise OptionError(
             f"{run.folder.path}: without pointers it answers for {model.vocabulary} points at most; {len(points)} came"
         )
-    scaled = torch.from_numpy(to_square(points)).to(next(model.parameters()).dtype)
+    scaled = to_square(points)
+    # In the order that the run learnt; what is said goes by the numbers that the points have here.
+    order = from_left_to_right(scaled[None])[0] if run.assets["in_order"] else np.arange(len(points))
+    read = torch.from_numpy(scaled[order]).to(next(model.parameters()).dtype)
     with torch.inference_mode():
-        answer = model.predict(Batch({"points": scaled[:, None]}))
-    return tuple(answer[answer != END].tolist())
+        answer = model.predict(Batch({"points": read[:, None]}))
+    return tuple((order[answer[answer != END].numpy() - 1] + 1).tolist())
 
 
 def picture(points: np.ndarray, numbers: Sequence[int], run: Run) -> Points:
