@@ -284,6 +284,9 @@ def test_hello_prints_its_numbers(command: Command) -> None:
 
 # --- report ----------------------------------------------------------------------------------------------------------
 
+#: A training whose budget is the clock's.
+TIMED = [*SMALL[: SMALL.index("--steps")], "--minutes", "0.02"]
+
 
 @pytest.fixture
 def idle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -326,24 +329,43 @@ def test_report_refuses(command: Command, monkeypatch: pytest.MonkeyPatch) -> No
     measured(command, "other", "--cell", "gru", "--seed", "2")
     measured(command, "tuned", "--from", "zero", "--seed", "3")
     with monkeypatch.context() as patched:
-        patched.setattr(session, "stop_on_signals", stopping_after(5))
-        command("train", "book.txt", *SMALL, "--name", "halted", "--seed", "4")
+        patched.setattr(session, "stop_on_signals", stopping_after(1))
+        command("train", "book.txt", *TIMED, "--name", "halted", "--seed", "4")
     with monkeypatch.context() as patched:
         patched.setattr("unrolled.training.metrics.CoreShare.share", lambda self: 0.9)
-        measured(command, "disturbed", "--seed", "5")
+        command("train", "book.txt", *TIMED, "--name", "disturbed", "--seed", "5")
+        command("evaluate", "disturbed")
     for words, said in (
         ("zero unmeasured", "unrolled evaluate unmeasured"),
         ("zero same", "one seed"),
         ("zero other", "--cell differs"),
         ("zero tuned", "fine-tuned"),
-        ("zero halted", "not finished"),
-        ("zero disturbed", "90%"),
+        ("halted", "not finished"),
+        ("disturbed", "90%"),
     ):
         one_line(command("report", *words.split(), "--to", "results"), said)
     assert command("resume", "halted").code == 0
-    one_line(command("report", "zero", "halted", "--to", "results"), "stopped on the way")
+    one_line(command("report", "halted", "--to", "results"), "stopped on the way")
     assert not (command.folder / "results").exists()
     assert report.LEAST_CORE_SHARE == 0.95
+
+
+def test_a_budget_in_steps_is_reported_whatever_ran_beside_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its figures do not hang on the clock; of a run that was stopped on the way, the minutes are not known."""
+    with monkeypatch.context() as patched:
+        patched.setattr("unrolled.training.metrics.CoreShare.share", lambda self: 0.4)
+        measured(command, "disturbed", "--seed", "0")
+        patched.setattr(session, "stop_on_signals", stopping_after(5))
+        command("train", "book.txt", *SMALL, "--name", "halted", "--seed", "1")
+    for name, known in (("disturbed", True), ("halted", False)):
+        if name == "halted":
+            assert command("resume", name).code == command("evaluate", name).code == 0
+        assert command("report", name, "--to", "results", "--name", name).code == 0
+        result = read_result(command.folder / "results" / f"{name}.toml")
+        assert (result.minutes is not None) == known
+    assert read_result(command.folder / "results" / "disturbed.toml").core_share == 0.4
 
 
 # --- from Python -----------------------------------------------------------------------------------------------------

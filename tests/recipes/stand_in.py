@@ -109,6 +109,34 @@ def write_series(file: Path, days: int = 160) -> Path:
             rain = f"{max(0.0, draw.normal()):.2f}" if day % 41 else ""
             rows.append(f"{np.datetime64('2020-01-01') + day},{warmth:.2f},{rain}")
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def write_translations(file: Path, count: int = 150, seed: int = 0) -> Path:
+    """Sentences and, behind a tab, what stands for their translation: each word spelt backwards, in capitals."""
+    draw = random.Random(seed)
+    lines = []
+    for _ in range(count):
+        words = draw.choices(WORDS, k=draw.randint(2, 6))
+        lines.append(f"{' '.join(words)}.\t{' '.join(word[::-1].upper() for word in words)}.\n")
+    file.write_text("".join(lines), encoding="utf-8")
+    return file
+
+
+def write_trees(file: Path, count: int = 60, seed: int = 0) -> Path:
+    """Sentences of a noun phrase and a verb phrase, some with a prepositional phrase, in brackets."""
+    draw = random.Random(seed)
+
+    def nouns() -> str:
+        return f"(NP (DT {draw.choice(['the', 'a'])}) (NN {draw.choice(['cat', 'dog', 'man', 'tree'])}))"
+
+    def more() -> str:
+        return f" (PP (IN {draw.choice(['near', 'with'])}) {nouns()})" if draw.random() < 0.5 else ""
+
+    lines = [
+        f"(ROOT (S {nouns()} (VP (VBZ {draw.choice(['sees', 'likes'])}) {nouns()}{more()}) (. .)))\n"
+        for _ in range(count)
+    ]
+    file.write_text("".join(lines), encoding="utf-8")
     return file
 
 
@@ -152,4 +180,10 @@ def options_for(recipe: str, folder: Path) -> dict:
         case "weather":
             small = {"window": 12, "period": 10.0, "sizes": (8,), "batch_size": 8}
             return {"data": str(write_series(folder / "series.csv")), "target": "rain", **small}
+        case "translate":
+            small = {"embedding": 8, "sizes": (8,), "batch_size": 8, "vocabulary": 300, "dtype": "float32"}
+            return {"data": str(write_translations(folder / "pairs.tsv")), **small}
+        case "parse":
+            small = {"embedding": 8, "sizes": (8,), "batch_size": 8, "dtype": "float32"}
+            return {"data": str(write_trees(folder / "trees.ptb")), **small}
     raise ValueError(f"no stand-in data for the recipe {recipe!r}: add it to tests/recipes/stand_in.py")

@@ -17,7 +17,7 @@ from unrolled.errors import DataError
 _ENDINGS = (
     ".txt .text .md .markdown .rst .org .adoc .tex .bib .csv .tsv .json .jsonl .toml .yaml .yml .ini .xml .html .htm "
     ".css .js .mjs .ts .py .pyi .c .h .cc .cpp .hpp .cxx .cu .java .kt .scala .go .rs .rb .php .pl .lua .r .jl .m .hs "
-    ".ml .lisp .scm .el .clj .ex .erl .sh .bash .sql .f90 .abc .srt"
+    ".ml .lisp .scm .el .clj .ex .erl .sh .bash .sql .f90 .abc .srt .ptb .mrg"
 )
 #: What counts as text in a folder, where nobody names the files one by one. A file given by name may end in anything.
 TEXT_ENDINGS = frozenset(_ENDINGS.split())

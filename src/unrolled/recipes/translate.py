@@ -105,8 +105,8 @@ def _read(options: TranslateOptions) -> tuple[dict[str, ParallelText], str, str]
     from unrolled.data.sequences import random_split
 
     if options.data in {"", "multi30k"} and not Path(options.data or "multi30k").exists():
-        files = [[named.find(f"multi30k_{part}_{language}") for language in ("de", "en")] for part in PARTS]
-        read = [parallel_text.two_files(*both) for both in files]
+        files = {language: [named.find(f"multi30k_{part}_{language}") for part in PARTS] for language in ("de", "en")}
+        read = [parallel_text.two_files(de, en) for de, en in zip(files["de"], files["en"], strict=True)]
         parts = dict(zip(("train", "valid", "test"), read, strict=True))
         summary = f"Multi30k: {len(read[0].sources):,} pairs to train on, {len(read[1].sources):,} to validate"
         digest = " ".join(part.digest for part in read)

@@ -16,7 +16,8 @@ from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Message, Note
 from unrolled.workshop.results import Figure, Peer, Result, write_result
 
-#: A run that had less of its cores than this was disturbed, and its minutes mean nothing.
+#: A run that had less of its cores than this was disturbed, and its minutes mean nothing; where they were its budget,
+#: its figures mean nothing either. Those of a run of so many steps or epochs do not hang on the clock.
 LEAST_CORE_SHARE = 0.95
 #: Options that runs of one result may differ in.
 FREE_OPTIONS = ("seed",)
@@ -38,16 +39,21 @@ class ReportRequest:
 
 def report(request: ReportRequest) -> Iterator[Message]:
     """Check that the runs are whole, undisturbed and alike, and write their result."""
+    from unrolled.workshop.options import from_plain
+
     if not request.names:
         raise OptionError("report: expected one run or more; `unrolled runs` lists them")
     where = folders.runs_folder(request.runs)
     runs = [folders.open_run(name, where) for name in request.names]
     configs = [run.config() for run in runs]
     _check_alike(runs, configs)
-    finished = [_finished(run) for run in runs]
-    figures = [_evaluated(run) for run in runs]
     recipe_name = configs[0]["recipe"]
     recipe = registry.find(recipe_name)
+    options = from_plain(recipe, configs[0]["options"], str(runs[0].path))
+    timed = recipe.settings(options).budget.minutes is not None
+    finished = [_finished(run, timed) for run in runs]
+    figures = [_evaluated(run) for run in runs]
+    minutes = [one["minutes"] for one in finished]
     seeds = [config["options"]["seed"] for config in configs]
     if len(set(seeds)) != len(seeds):
         raise RunError(f"two of these runs have one seed ({seeds}); each seed counts once")
@@ -67,7 +73,7 @@ def report(request: ReportRequest) -> Iterator[Message]:
             for name in figures[0]
         ),
         seeds=tuple(seeds),
-        minutes=round(max(one["minutes"] for one in finished), 2),
+        minutes=None if None in minutes else round(max(minutes), 2),
         core_share=round(min(one["core_share"] for one in finished), 3),
     )
     path = Path(request.to) / f"{request.name or recipe_name}.toml"
@@ -78,21 +84,27 @@ def report(request: ReportRequest) -> Iterator[Message]:
     yield Note(f"{path}: written, of {len(runs)} run{'s' if len(runs) > 1 else ''}")
 
 
-def _finished(run: RunFolder) -> dict[str, Any]:
-    """The run's last event; RunError where it was stopped on the way, or had too little of its cores."""
+def _finished(run: RunFolder, timed: bool) -> dict[str, Any]:
+    """The run's last event; RunError where it is not finished.
+
+    timed: its budget is the clock's. Then it must not have been stopped on the way, nor had too little of its cores.
+    One of so many steps or epochs may be stopped: it ends with the same weights, but then its minutes are not known.
+    """
     last: dict[str, Any] = {}
+    resumed = False
     for event in run.events():
-        if event["event"] == "resumed":
+        resumed |= event["event"] == "resumed"
+        if resumed and timed:
             raise RunError(f"{run.path}: it was stopped on the way, so its minutes mean nothing; train anew")
         last = event
     if last.get("event") != "finished":
         raise RunError(f"{run.path}: not finished; `unrolled resume {run.name}` first")
-    if last["core_share"] < LEAST_CORE_SHARE:
+    if timed and last["core_share"] < LEAST_CORE_SHARE:
         raise RunError(
             f"{run.path}: it had {last['core_share']:.0%} of its cores, below {LEAST_CORE_SHARE:.0%}: other programs "
             "ran beside it, and its minutes mean nothing; train anew on an idle machine"
         )
-    return last
+    return {**last, "minutes": None} if resumed else last
 
 
 def _evaluated(run: RunFolder) -> dict[str, float]:
