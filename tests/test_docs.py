@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from .recipes.stand_in import write_text
+from unrolled.cli.main import main
+
+from .recipes.stand_in import write_columns, write_reviews, write_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "lecture").glob("*.md"))]
@@ -23,12 +26,32 @@ def blocks(page: Path) -> list[str]:
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_text(tmp_path / "book.txt")
+    write_reviews(tmp_path / "reviews.csv")
     code = "\n".join(blocks(page))
     if "import keras" in code:
         monkeypatch.setenv("KERAS_BACKEND", "torch")
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))  # where Keras writes its settings when it is imported
         pytest.importorskip("keras", reason="the extra `keras` is not installed")
     exec(compile(re.sub(r"\bminutes=\d+", SHORTENED, code), str(page), "exec"), {"__name__": "__main__"})
+
+
+def test_the_commands_over_own_files_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
+    write_reviews(tmp_path / "reviews.csv")
+    write_columns(tmp_path / "words.conll")
+    page = (ROOT / "docs" / "own-files.md").read_text(encoding="utf-8")
+    commands = [
+        shlex.split(line)[2:]
+        for block in re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+    ]
+    assert len(commands) > 5
+    for words in commands:
+        short = ["--steps", "3", "--batch-size", "8", "--threads", "1"] if words[0] == "train" else []
+        code = main([*words, *short])
+        # Two columns of this table may be the label, and the page says that it then asks.
+        assert code == 0, words
 
 
 def test_links_lead_somewhere() -> None:

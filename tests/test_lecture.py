@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import runpy
 import shlex
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from unrolled.workshop import crew, study_job
 from unrolled.workshop.messages import JobBegan, JobEnded, Message
 from unrolled.workshop.study_folder import Circumstances
 
-from .recipes.stand_in import write_digits, write_names, write_pictures, write_text
+from .recipes.stand_in import write_by_class, write_columns, write_digits, write_names, write_pictures, write_text
 
 SCRIPT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "draw-lecture")))
 PAGES: list[Path] = SCRIPT.pages()
@@ -56,6 +57,12 @@ def write_data(folder: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         if data_set.name == "names":
             write_names(file)
+        elif data_set.name == "conll2000":
+            with zipfile.ZipFile(file, "w") as archive:
+                for part in ("train", "test"):
+                    archive.write(write_columns(folder / f"{part}.txt"), f"conll2000/{part}.txt")
+        elif file.parent.name == "sentiment":
+            write_by_class(file)
         elif file.suffix == ".npz":
             write_digits(file)
         elif file.suffix == ".zip":

@@ -57,6 +57,8 @@ def test_texts(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (event["answer"]["text"], event["answer"]["label"]) == ("so lovely", "5")
     assert set(event["answer"]["probabilities"]) == {"1", "5"}
 
+    assert command("predict", run, "a lovely one").out.startswith("5\t0.")
+
     feed(monkeypatch, b"comment,nr\nso dull,1\n")
     assert command("predict", run, "-", "--form", "table").out.splitlines()[1].startswith("so dull,1,1,0.")
 
@@ -69,6 +71,7 @@ def test_words(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(monkeypatch, b"the\nbdler\n")
     events = [json.loads(line) for line in command("--json", "predict", run, "-").out.splitlines()]
     assert events[1]["answer"] == {"word": "bdler", "tags": "NN", "chunks": "I-NP"} and events[1]["line"] == 2
+    assert command("predict", run, "the bdler").out == "the/DT/B-NP bdler/NN/I-NP\n"
     feed(monkeypatch, b"the bdler ooed.\n")
     assert command(
         "predict", run, "-", "--form", "lines"

@@ -1,11 +1,12 @@
 """`predict`: what a run says of people's own: a label for each text, tags for each word.
 
-Out comes what went in, in its own form, with the answers behind it: a table's rows with two more columns, lines with
-what is said of them in front, columns of words with more columns.
+Out comes what went in, in its own form, with the answers: a table's rows with two more columns, lines with what is said
+of them in front, columns of words with more columns.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,8 +41,8 @@ class PredictRequest:
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run's name or folder, of sentiment or tagging."""
-    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")]
-    """A file, or - for standard input."""
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-|WORDS")]
+    """A file, - for standard input, or several words."""
     form: Form = "auto"
     """lines: a text or sentence a line. table: rows under named columns. columns: a word a line. auto: for texts a
     table where the file is called so (.csv, .tsv, .parquet), else lines; for words columns."""
@@ -188,6 +189,8 @@ def _of_sentences(run: Run, request: PredictRequest) -> Iterator[Message]:
 def _form(request: PredictRequest, texts: bool) -> Form:
     fitting: tuple[Form, ...] = ("lines", "table") if texts else ("lines", "columns")
     if request.form == "auto":
+        if _are_words(request.file):
+            return "lines"
         endings = {ending.lower() for ending in Path(request.file).suffixes[-2:]}
         return ("table" if endings & TABLES else "lines") if texts else "columns"
     if request.form not in fitting:
@@ -212,6 +215,8 @@ def _whole(request: PredictRequest) -> tuple[str, str]:
     """The name of the file, for messages, and all that is in it. DataError where that is nothing."""
     from unrolled.data import reading, text
 
+    if _are_words(request.file):
+        return "the words", request.file
     if request.file != "-":
         found = text.find_files([request.file])
         name, whole = (
@@ -232,6 +237,11 @@ def _whole(request: PredictRequest) -> tuple[str, str]:
     if not whole.strip():
         raise DataError(f"{name}: empty, where something to say a label or tags of was expected: name another file")
     return name, whole
+
+
+def _are_words(file: str) -> bool:
+    """What has a blank in it and is no file is a text."""
+    return any(map(str.isspace, file.strip())) and not os.path.exists(file)
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:
