@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import stat
+import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from unrolled.errors import RunError, UnrolledError
-from unrolled.recipes import registry
-from unrolled.recipes.recipe import Recipe
-from unrolled.web.history import History
-from unrolled.web.shelf import Place, too_large
+from unrolled.web.history import History, open_plain
+from unrolled.web.shelf import Place
 from unrolled.web.state import Lab
 from unrolled.web.tails import Tail
 from unrolled.web.trainings import Child
@@ -47,7 +44,7 @@ def state_of(lab: Lab, run: RunFolder) -> Callable[[History], str]:
 async def list_all(lab: Lab) -> list[dict[str, Any]]:
     """Every run, the newest first; those that are about to begin before them."""
     until = time.monotonic() + READING
-    places = lab.shelf.places()
+    places = await asyncio.to_thread(lab.shelf.places)
     found = [await describe(lab, place, until) for place in places]
     known = {place.run.path for place in places}
     begun = [_not_begun(child, lab) for path, child in lab.trainings.children.items() if path not in known]
@@ -93,27 +90,13 @@ async def describe(lab: Lab, place: Place, until: float) -> dict[str, Any]:
     """One run at a glance."""
     run = place.run
     said = {**_empty(place.name, place.title, place.folder), "bundled": place.bundled}
-    try:
-        config = config_of(run)
-        recipe = _recipe(config["recipe"])
-        said |= {
-            "recipe": config["recipe"],
-            "created": config.get("created", ""),
-            "unit": recipe.units.get("loss", recipe.unit) if recipe else "",
-            "writes": recipe is not None and recipe.writing is not None,
-            "weights": run.weights_file.exists() or any(run.checkpoints.glob("step-*.safetensors")),
-        }
-        tail = tail_of(lab, place)
-        if not await tail.catch_up(until):
-            return said
-        for record in run.evaluations():
-            if record["part"] == "test":
-                said["evaluated"] = record["figures"]
-    except (UnrolledError, OSError) as error:
-        return {**said, "state": "damaged", "problem": " ".join(str(error).split())}
+    tail = tail_of(lab, place)
+    said |= await asyncio.to_thread(lab.facts.of, run)
+    if said["state"] == "damaged" or not await tail.catch_up(until):
+        return said
     history = tail.history
     last, finished = history.last, history.finished
-    problem = "" if tail.state == "running" else lab.trainings.problem(run.path) or history.damaged
+    problem = "" if tail.state in ("running", "finished") else lab.trainings.problem(run.path) or history.damaged
     return {
         **said,
         "state": tail.state,
@@ -129,20 +112,6 @@ async def describe(lab: Lab, place: Place, until: float) -> dict[str, Any]:
     }
 
 
-def config_of(run: RunFolder) -> dict[str, Any]:
-    """config.toml; of a model alone, what its config.json says of the same. RunError where neither can be read."""
-    if refused := too_large(run):
-        raise RunError(refused)
-    if (run.path / "config.toml").exists():
-        return run.config()
-    config = run.model_config()
-    return {"recipe": config["recipe"], "options": config["options"]}
-
-
-def _recipe(name: str) -> Recipe | None:
-    return registry.find(name) if name in registry.names() else None
-
-
 def samples(run: RunFolder) -> list[dict[str, Any]]:
     """What it wrote on its way, oldest first: MOST_SAMPLES of them at most, evenly, the last among them."""
     files = sorted(run.samples.glob("step-*.txt"))
@@ -150,18 +119,15 @@ def samples(run: RunFolder) -> list[dict[str, Any]]:
     found = []
     for file in files[::-1][::every][::-1]:
         step = file.stem.removeprefix("step-")
-        if step.isdecimal() and (text := _plain_text(os.fspath(file))) is not None:
+        if step.isdecimal() and (text := _plain_text(file)) is not None:
             found.append({"step": int(step), "text": text})
     return found
 
 
-def _plain_text(file: str) -> str | None:
+def _plain_text(file: Path) -> str | None:
     """The file's beginning; None where it is a link or a pipe, which no run writes."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    descriptor = open_plain(file)
+    if descriptor is None:
         return None
     with open(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         return opened.read(4 * LONGEST_SAMPLE).decode("utf-8", "replace")[:LONGEST_SAMPLE]

@@ -144,15 +144,10 @@ class History:
     def advance(self, most: int = CHUNK) -> tuple[list[dict[str, Any]], bool]:
         """(the events of the next `most` bytes, whether it had to begin anew because the file was cut)."""
         anew = False
-        try:
-            # Neither a link out of the folder nor a pipe that never ends.
-            descriptor = os.open(self.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
+        descriptor = open_plain(self.file)
+        if descriptor is None:
             return [], False
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                self.damaged = f"{self.file}: no plain file"
-                return [], False
             if os.pread(descriptor, len(self._tail), self.offset - len(self._tail)) != self._tail:
                 self.begin()
                 anew = True
@@ -173,12 +168,12 @@ class History:
 
     def goes_on_from(self, offset: int, check: str) -> bool:
         """Whether the file up to `offset` is what somebody has read; then this reads on from there."""
-        try:
-            with self.file.open("rb") as file:
-                file.seek(max(0, offset - TAIL))
-                tail = file.read(min(offset, TAIL))
-        except OSError:
+        descriptor = open_plain(self.file)
+        if descriptor is None or offset > self.size():
             return False
+        with open(descriptor, "rb") as file:
+            file.seek(max(0, offset - TAIL))
+            tail = file.read(min(offset, TAIL))
         if len(tail) != min(offset, TAIL) or f"{zlib.crc32(tail):08x}" != check:
             return False
         self.offset, self._tail = offset, tail
@@ -229,6 +224,18 @@ class History:
             "validations": list(self.validations),
             "marks": list(self.marks),
         }
+
+
+def open_plain(file: Path) -> int | None:
+    """The file, opened to read; None where it is not there, or is a link or a pipe, which no run writes."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _is_event(event: dict[str, Any]) -> bool:

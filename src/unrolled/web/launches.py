@@ -93,9 +93,10 @@ async def _begun(lab: Lab, child: Child, trains: Any = None) -> None:
         if begun():
             return
         if not child.alive:
-            said = lab.trainings.problem(child.path)
-            if said or child.process.returncode:
-                raise OptionError(said or f"the training has ended with exit code {child.process.returncode}")
+            said, code = lab.trainings.problem(child.path), child.process.returncode
+            if said or code:
+                lab.trainings.forget(child)
+                raise OptionError(said or f"the training has ended with exit code {code}")
             return
 
 

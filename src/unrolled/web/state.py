@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
+from unrolled.web.facts import Facts
 from unrolled.web.shelf import Shelf
 from unrolled.web.streams import Streams
 from unrolled.web.tails import Tails
@@ -62,3 +63,4 @@ class Lab:
     trainings: Trainings = field(default_factory=Trainings)
     tails: Tails = field(default_factory=Tails)
     streams: Streams = field(default_factory=Streams)
+    facts: Facts = field(default_factory=Facts)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -25,6 +24,8 @@ from unrolled.workshop.folder import RunFolder
 #: Where, below the folder of the runs, the last words of trainings are kept; and how many characters of them are read.
 WORDS = ".lab"
 LONGEST = 2000
+#: How the command begins what it says when it fails.
+OURS = "unrolled: "
 #: Trainings that may run at a time, started here.
 MOST = 4
 #: What each process has open, where the system tells.
@@ -146,8 +147,15 @@ class Trainings:
             text = last_words(path).read_text(encoding="utf-8", errors="replace")[-LONGEST:]
         except OSError:
             return ""
-        lines = text.strip().splitlines()
-        return re.sub(r"^unrolled: ", "", lines[-1]) if lines else ""
+        last = (text.strip().splitlines() or [""])[-1]
+        # Anything else is a library's warning.
+        failed = last.startswith(OURS) or "Traceback (most recent call last)" in text
+        return last.removeprefix(OURS) if failed else ""
+
+    def forget(self, child: Child) -> None:
+        """Its failure has been told to whoever asked for it."""
+        self.children.pop(child.path, None)
+        child.words.unlink(missing_ok=True)
 
 
 def last_words(path: Path) -> Path:

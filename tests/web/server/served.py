@@ -18,6 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 
 #: Seconds that a test waits for anything: the machine may be busy.
 PATIENCE = 60.0
+#: For a lab in which no model is looked at: the process that would load torch is not begun.
+NO_WORKER = "import unrolled.web.workers as w; w.Workers.warm = lambda self: None"
 
 
 @dataclass(frozen=True)

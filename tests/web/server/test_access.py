@@ -17,7 +17,7 @@ from unrolled.web.lab import LabRequest, lab
 from unrolled.web.shelf import Shelf
 from unrolled.web.state import Access, Lab
 
-from .served import Served, serving
+from .served import NO_WORKER, Served, serving
 
 KEY = "a key that nobody guesses"
 
@@ -187,7 +187,7 @@ def test_what_it_will_not_start_with(
 
 def test_a_key_of_ones_own_is_entered_and_not_printed(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(f"{KEY}\n")
-    with serving(tmp_path / "runs", "--port", 0, "--key", tmp_path / "key") as served:
+    with serving(tmp_path / "runs", "--port", 0, "--key", tmp_path / "key", code=NO_WORKER) as served:
         assert "token" not in served.address
         form = {"Authorization": "", "Content-Type": "application/x-www-form-urlencoded"}
         wrong = served.ask("/enter", "POST", b"key=guess", {**form, "Authorization": ""})

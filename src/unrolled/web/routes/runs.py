@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from unrolled.web import descriptions, launches
+from unrolled.web import descriptions, facts, launches
 from unrolled.web.answers import answer, read_json, unless_known
 from unrolled.web.shelf import Place
 from unrolled.web.state import LARGEST_BODY, Lab
@@ -49,8 +49,8 @@ async def one(request: Request) -> Response:
     config: dict[str, Any] = {}
     evaluations: list[dict[str, Any]] = []
     if said["state"] != "damaged":
-        config = await asyncio.to_thread(descriptions.config_of, place.run)
-        evaluations = await asyncio.to_thread(lambda: list(place.run.evaluations()))
+        config = await asyncio.to_thread(facts.config_of, place.run)
+        evaluations = await asyncio.to_thread(facts.evaluations_of, place.run)
     tail = descriptions.tail_of(lab, place)
     return answer(
         {
