@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 
@@ -47,6 +48,28 @@ def copy(kibibytes: int) -> float:
     return rate(call, 8 * count * repeats)
 
 
+def read(kibibytes: int) -> float:
+    """Bytes a second of reading alone: the inner product of two arrays that have so many KiB together; one thread."""
+    one, other = torch.ones(kibibytes * 128), torch.ones(kibibytes * 128)
+    repeats = max(1, 2**22 // (kibibytes * 1024))
+
+    def call() -> None:
+        for _ in range(repeats):
+            torch.dot(one, other)
+
+    return rate(call, kibibytes * 1024 * repeats)
+
+
+def bandwidth(reads: Mapping[int, float], working_set: float) -> float:
+    """Bytes a second for so many bytes, between the two sizes measured beside it. reads: KiB → bytes a second."""
+    sizes = sorted(reads)
+    at = min(max(working_set / 1024, sizes[0]), sizes[-1])
+    above = next(size for size in sizes if size >= at)
+    below = max((size for size in sizes if size < above), default=above)
+    share = 0.0 if above == below else math.log(at / below) / math.log(above / below)
+    return reads[below] * (reads[above] / reads[below]) ** share
+
+
 def calibrate(threads: int) -> list[Figure]:
     """What every suite that compares speeds records of its machine, first of all."""
     before = torch.get_num_threads()
@@ -58,7 +81,10 @@ def calibrate(threads: int) -> list[Figure]:
             Figure(f"bfloat16 product, {words}", "GF/s", (round(product(torch.bfloat16) / 1e9, 1),)),
         ]
         if threads == 1:
-            found += [Figure(f"copy, {size} KiB", "GB/s", (round(copy(size) / 1e9, 1),)) for size in WORKING_SETS]
+            for name, measured in (("copy", copy), ("read", read)):
+                found += [
+                    Figure(f"{name}, {size} KiB", "GB/s", (round(measured(size) / 1e9, 1),)) for size in WORKING_SETS
+                ]
     finally:
         torch.set_num_threads(before)
     return found

@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+#: As a goal's rival: the least time, bytes over the bandwidth measured for that working set. The ratio is how often our
+#: call takes that.
+LIMIT = "the limit of memory"
 #: One call of one side. What it gives is thrown away.
 Side = Callable[[], object]
 
@@ -40,6 +43,7 @@ class Contest:
     rivals: for each rival the ways in which a knowledgeable user would do it; the fastest of them is compared.
     agreements: computed before anything is timed; the point fails where one does not hold.
     flops, bytes: of one call, that must be done and that must be moved at least; 0 where that says nothing.
+    working_set: bytes that are read again and again, where reading them is the limit; 0 where it is not.
     before: called before each call of either side, outside the time: it changes the weights, say.
     latency: whether single calls are timed too, for their 50th and 99th percentile.
     """
@@ -49,6 +53,7 @@ class Contest:
     agreements: Callable[[], Iterable[Agreement]]
     flops: float = 0
     bytes: float = 0
+    working_set: float = 0
     before: Callable[[], None] | None = None
     latency: bool = False
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from benchmarks import calibration, timing, told
-from benchmarks.contest import Agreement, Contest, Goal, Point, Side
+from benchmarks.contest import LIMIT, Agreement, Contest, Goal, Point, Side
 from unrolled import figures
 from unrolled.errors import KernelError, OptionError
 from unrolled.workshop.results import Figure
@@ -53,7 +53,7 @@ class Way:
 
 @dataclass(frozen=True)
 class Measured:
-    """One point against one rival; flops and bytes are of one call."""
+    """One point against one rival; flops and bytes of one call. limit: its seconds by memory alone; 0 where unknown."""
 
     point: Point
     rival: str
@@ -62,19 +62,22 @@ class Measured:
     ratio: timing.Ratio
     flops: float
     bytes: float
+    limit: float
 
 
 def measure(points: Iterable[Point], goals: Sequence[Goal], effort: Effort) -> Iterator[Figure | figures.Figure]:
     """All that is known of the points: the figures of each as soon as it is measured, then what follows from them."""
     chosen = effort.chosen(points)
     products: dict[int, float] = {}
+    reads: dict[int, float] = {}
     for threads in sorted({1, *(point.threads for point in chosen)}):
         found = calibration.calibrate(threads)
         products[threads] = found[0].values[0] * 1e9
+        reads |= {int(one.name.split()[1]): one.values[0] * 1e9 for one in found if one.name.startswith("read")}
         yield from found
     everything: list[Measured] = []
     for point in chosen:
-        for one in at_point(point, effort.seconds):
+        for one in at_point(point, effort.seconds, reads):
             everything.append(one)
             ratios = tuple(round(ratio, 3) for ratio in one.ratio.blocks)
             yield Figure(f"{point.name}: times as fast as {one.rival}", "ratio", ratios)
@@ -87,16 +90,24 @@ def measure(points: Iterable[Point], goals: Sequence[Goal], effort: Effort) -> I
 def reached(everything: Sequence[Measured], goals: Sequence[Goal]) -> Iterator[Figure]:
     """What became of each goal that the chosen points have anything to say of."""
     for goal in goals:
-        medians = [one.ratio.median for one in everything if one.rival == goal.rival and goal.at(one.point)]
+        chosen = [one for one in everything if goal.at(one.point)]
+        if goal.rival == LIMIT:
+            medians = list({one.point.name: one.ratio.ours / one.limit for one in chosen if one.limit}.values())
+        else:
+            medians = [one.ratio.median for one in chosen if one.rival == goal.rival]
         if medians:
             name = " ".join(filter(None, ("geometric mean over", goal.rival, goal.where)))
             yield Figure(name, "ratio", (round(timing.geometric_mean(medians), 3),), goal.target)
 
 
-def at_point(point: Point, seconds: float) -> Iterator[Measured]:
+def at_point(point: Point, seconds: float, reads: Mapping[int, float]) -> Iterator[Measured]:
     """One point against each of its rivals. KernelError where the two sides do not agree."""
     with threads(point.threads):
         contest = point.contest()
+        limit = 0.0
+        if contest.working_set:
+            # Each thread reads its share, from caches of its own.
+            limit = contest.bytes / point.threads / calibration.bandwidth(reads, contest.working_set / point.threads)
         agreements = list(contest.agreements())
         check(point, agreements)
         timing.warm_up(contest.ours, contest.before)
@@ -105,7 +116,7 @@ def at_point(point: Point, seconds: float) -> Iterator[Measured]:
             name = fastest(ways, contest)
             theirs = way(name, ways[name], contest, max((one.theirs for one in agreements), default=0.0))
             ratio = timing.compare(contest.ours, ways[name], seconds, contest.before)
-            yield Measured(point, rival, ours, theirs, ratio, contest.flops, contest.bytes)
+            yield Measured(point, rival, ours, theirs, ratio, contest.flops, contest.bytes, limit)
 
 
 def check(point: Point, agreements: Iterable[Agreement]) -> None:

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("point", "rival", "its fastest way", "ours, µs", "rival, µs", "ratio", "quartiles", "95 %", "blocks"),
-    *("ours, GF/s", "of sgemm", "ours, GB/s", "our error", "rival's error", "ours, MiB", "rival, MiB"),
+    *(
+        "ours, GF/s",
+        "of sgemm",
+        "ours, GB/s",
+        "times the limit of memory",
+        "our error",
+        "rival's error",
+        "ours, MiB",
+        "rival, MiB",
+    ),
 )
 #: Values on an axis from which a slope says something.
 FEWEST = 3
@@ -35,6 +44,7 @@ def table(everything: Sequence[Measured], products: Mapping[int, float]) -> Tabl
                 _digits(flops / 1e9) if flops else None,
                 f"{flops / products[one.point.threads]:.0%}" if flops else None,
                 _digits(one.bytes / ours / 1e9) if one.bytes else None,
+                _digits(ours / one.limit) if one.limit else None,
                 *(_digits(one.ours.error, 2), _digits(one.theirs.error, 2)),
                 *(one.ours.memory and round(one.ours.memory, 1), one.theirs.memory and round(one.theirs.memory, 1)),
             )

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "pages.h"
 #include "recurrence.h"
 #include "scan.h"
 #include "stream.h"
@@ -55,7 +56,7 @@ const StreamKernels& stream_of(int cell, int precision, long F, long H) {
 }
 
 Scan describe_scan(int number, long T, long rows, long columns, bool reverse, int threads, std::uintptr_t a, long a_time,
-                   long a_row, std::uintptr_t every) {
+                   long a_row, std::uintptr_t start, std::uintptr_t h) {
   if (number < 0 || number >= int(ScanNumber::count)) throw std::invalid_argument("no such type of number");
   Scan p{};
   p.T = T, p.rows = rows, p.columns = columns;
@@ -63,7 +64,8 @@ Scan describe_scan(int number, long T, long rows, long columns, bool reverse, in
   p.threads = threads;
   p.a = reinterpret_cast<const void*>(a);
   p.a_time = a_time, p.a_row = a_row;
-  p.every = reinterpret_cast<void*>(every);
+  p.start = reinterpret_cast<const void*>(start);
+  p.h = reinterpret_cast<void*>(h);
   return p;
 }
 
@@ -130,6 +132,7 @@ NB_MODULE(_native, m) {
                     reinterpret_cast<const float*>(b), {}};
     fill(p.extra, known.extra, extra, H * 4);
     const nb::gil_scoped_release release;
+    large_pages(reinterpret_cast<void*>(packed), known.packed_bytes[precision](F, H));
     known.pack[precision](p, reinterpret_cast<void*>(packed));
   });
 
@@ -159,23 +162,25 @@ NB_MODULE(_native, m) {
   });
 
   m.def("scan", [](int number, long T, long rows, long columns, bool reverse, int threads, std::uintptr_t a, long a_time,
-                   long a_row, std::uintptr_t b, std::uintptr_t start, std::uintptr_t every) {
-    Scan p = describe_scan(number, T, rows, columns, reverse, threads, a, a_time, a_row, every);
+                   long a_row, std::uintptr_t start, std::uintptr_t h, std::uintptr_t b) {
+    Scan p = describe_scan(number, T, rows, columns, reverse, threads, a, a_time, a_row, start, h);
     p.b = reinterpret_cast<const void*>(b);
-    p.start = reinterpret_cast<const void*>(start);
     const nb::gil_scoped_release release;
+    large_pages(p.h, T * rows * columns * scan_bytes(number));
     kernels().scan->forward[number](p);
   });
 
   m.def("scan_backward", [](int number, long T, long rows, long columns, bool reverse, int threads, std::uintptr_t a,
-                            long a_time, long a_row, std::uintptr_t every, std::uintptr_t d_every, std::uintptr_t d_a,
-                            std::uintptr_t d_b, std::uintptr_t d_start) {
-    Scan p = describe_scan(number, T, rows, columns, reverse, threads, a, a_time, a_row, every);
-    p.d_every = reinterpret_cast<const void*>(d_every);
+                            long a_time, long a_row, std::uintptr_t start, std::uintptr_t h, std::uintptr_t d_h,
+                            std::uintptr_t d_last, std::uintptr_t d_a, std::uintptr_t d_b, std::uintptr_t d_start) {
+    Scan p = describe_scan(number, T, rows, columns, reverse, threads, a, a_time, a_row, start, h);
+    p.d_h = reinterpret_cast<const void*>(d_h);
+    p.d_last = reinterpret_cast<const void*>(d_last);
     p.d_a = reinterpret_cast<void*>(d_a);
     p.d_b = reinterpret_cast<void*>(d_b);
     p.d_start = reinterpret_cast<void*>(d_start);
     const nb::gil_scoped_release release;
+    for (void* written : {p.d_a, p.d_b}) large_pages(written, T * rows * columns * scan_bytes(number));
     kernels().scan->backward[number](p);
   });
 }

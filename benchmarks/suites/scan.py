@@ -72,7 +72,7 @@ def agreements(a: Tensor, b: Tensor, cotangent: Tensor) -> Iterable[Agreement]:
 
 def by_scan(a: Tensor, b: Tensor) -> Tensor:
     """The package's own."""
-    return scan(a, b, torch.zeros_like(b[0]))[1:]
+    return scan(a, b, torch.zeros_like(b[0]))[0]
 
 
 def by_loop(a: Tensor, b: Tensor) -> Tensor:

@@ -70,70 +70,62 @@ struct Scanning {
     return {{0, p.rows}, {share.first * L, std::min(share.end * L, width)}};
   }
 
+  // The state before step s of T, which is the one at time t.
+  const C* before(long s, long t) const {
+    if (s == 0) return static_cast<const C*>(p.start);
+    return static_cast<const C*>(p.h) + (p.reverse ? t + 1 : t - 1) * step;
+  }
+
+  // Calls one(place in a row, how to read, how to write) for each vector of these columns.
+  template <class One>
+  static void each(Share columns, const One& one) {
+    long k = columns.first;
+    for (; k + L <= columns.end; k += L)
+      one(k, [](const C* from) { return load(from); }, [](C* to, Vector<C> v) { store(to, v); });
+    if (const int count = int(columns.end - k); count > 0)
+      one(
+          k, [count](const C* from) { return load<C>(from, count); },
+          [count](C* to, Vector<C> v) { store<C>(to, v, count); });
+  }
+
   void forward(const Part& part) const {
-    const C* b = static_cast<const C*>(p.b);
-    C* every = static_cast<C*>(p.every);
-    for (long row = part.rows.first; row < part.rows.end; ++row)
-      std::memcpy(every + (p.reverse ? p.T : 0) * step + row * width + part.columns.first,
-                  static_cast<const C*>(p.start) + row * width + part.columns.first,
-                  sizeof(C) * (part.columns.end - part.columns.first));
     for (long s = 0; s < p.T; ++s) {
       const long t = p.reverse ? p.T - 1 - s : s;
-      const C* before = every + (p.reverse ? t + 1 : t) * step;
-      C* after = every + (p.reverse ? t : t + 1) * step;
       for (long row = part.rows.first; row < part.rows.end; ++row) {
         const C* a_t = a_at(t, row);
-        const long place = row * width;
-        long k = part.columns.first;
-        for (; k + L <= part.columns.end; k += L)
-          store(after + place + k, A::multiply(load(a_t + k), load(before + place + k)) + load(b + t * step + place + k));
-        if (const int count = int(part.columns.end - k); count > 0)
-          store<C>(after + place + k,
-                   A::multiply(load<C>(a_t + k, count), load<C>(before + place + k, count)) +
-                       load<C>(b + t * step + place + k, count),
-                   count);
+        const C* b_t = static_cast<const C*>(p.b) + t * step + row * width;
+        const C* old = before(s, t) + row * width;
+        C* h = static_cast<C*>(p.h) + t * step + row * width;
+        each(part.columns, [&](long k, const auto& read, const auto& write) {
+          write(h + k, A::multiply(read(a_t + k), read(old + k)) + read(b_t + k));
+        });
       }
     }
   }
 
-  // One vector of one step, back in time. g: the gradient of the state after it, but for what reached that by this step.
-  template <class Load, class Store>
-  void back(const C* a_t, const C* before, const C* d_before, const C* g, C* d_a, C* d_b, C* carried, const Load& read,
-            const Store& write) const {
-    const Vector<C> all_of_it = read(g);
-    write(d_b, all_of_it);
-    if (d_a) write(d_a, A::multiply(A::conjugate(read(before)), all_of_it));
-    write(carried, A::multiply(A::conjugate(read(a_t)), all_of_it) + read(d_before));
-  }
-
+  // g_t = ∂h_t + ā_{t+1} ∘ g_{t+1};  ∂b_t = g_t,  ∂a_t = g_t ∘ h̄_{t-1}
   void backward(const Part& part) const {
-    const C* every = static_cast<const C*>(p.every);
-    const C* d_every = static_cast<const C*>(p.d_every);
-    C* carried = static_cast<C*>(p.d_start);  // what reaches the state in hand; in the end, the start
-    const auto whole = [](const C* from) { return load(from); };
-    const auto put = [](C* to, Vector<C> v) { store(to, v); };
+    const C* d_last = static_cast<const C*>(p.d_last);
     for (long row = part.rows.first; row < part.rows.end; ++row)
-      std::memcpy(carried + row * width + part.columns.first,
-                  d_every + (p.reverse ? 0 : p.T) * step + row * width + part.columns.first,
-                  sizeof(C) * (part.columns.end - part.columns.first));
-    for (long s = 0; s < p.T; ++s) {
-      const long t = p.reverse ? s : p.T - 1 - s;
-      const long before = (p.reverse ? t + 1 : t) * step, at = t * step;
+      each(part.columns, [&](long k, const auto& read, const auto& write) {
+        const long place = row * width + k;
+        write(static_cast<C*>(p.d_start) + place, d_last ? read(d_last + place) : Vector<C>{});
+      });
+    for (long s = p.T - 1; s >= 0; --s) {
+      const long t = p.reverse ? p.T - 1 - s : s;
       for (long row = part.rows.first; row < part.rows.end; ++row) {
         const C* a_t = a_at(t, row);
-        const long place = row * width;
-        C* d_a = p.d_a ? static_cast<C*>(p.d_a) + at + place : nullptr;
-        C* d_b = static_cast<C*>(p.d_b) + at + place;
-        long k = part.columns.first;
-        for (; k + L <= part.columns.end; k += L)
-          back(a_t + k, every + before + place + k, d_every + before + place + k, carried + place + k,
-               d_a ? d_a + k : nullptr, d_b + k, carried + place + k, whole, put);
-        if (const int count = int(part.columns.end - k); count > 0)
-          back(
-              a_t + k, every + before + place + k, d_every + before + place + k, carried + place + k,
-              d_a ? d_a + k : nullptr, d_b + k, carried + place + k,
-              [count](const C* from) { return load<C>(from, count); },
-              [count](C* to, Vector<C> v) { store<C>(to, v, count); });
+        const C* old = before(s, t) + row * width;
+        const C* d_h = static_cast<const C*>(p.d_h) + t * step + row * width;
+        C* d_a = p.d_a ? static_cast<C*>(p.d_a) + t * step + row * width : nullptr;
+        C* d_b = static_cast<C*>(p.d_b) + t * step + row * width;
+        C* carried = static_cast<C*>(p.d_start) + row * width;  // ā g of the step after; in the end, of the first
+        each(part.columns, [&](long k, const auto& read, const auto& write) {
+          const Vector<C> g = read(d_h + k) + read(carried + k);
+          write(d_b + k, g);
+          if (d_a) write(d_a + k, A::multiply(A::conjugate(read(old + k)), g));
+          write(carried + k, A::multiply(A::conjugate(read(a_t + k)), g));
+        });
       }
     }
   }

@@ -1,5 +1,5 @@
 // The native core without Python, for the sanitizers: random shapes, each array exactly as long as it must be, every
-// cell and type of number, one thread against several, and several callers at the same time.
+// cell and type of number, one thread against several, and several callers at the same time; streaming and scans too.
 //
 //   driver SECONDS [SEED]      0, and the number of problems tried, where nothing was wrong
 #include <chrono>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../recurrence.h"
+#include "streams.h"
 
 using namespace unrolled;
 
@@ -118,6 +119,11 @@ int main(int count, char** words) {
     one.run(2);
     beside.join();
     problems += 2;
+    for (int k = 0; k < 8; ++k)
+      for (const std::string& wrong : {trials::stream(draw), trials::scan(draw)}) {
+        if (!wrong.empty()) return std::printf("%s\n", wrong.c_str()), 1;
+        ++problems;
+      }
   }
   std::printf("%s: %ld problems\n", kernels().name, problems);
   return 0;

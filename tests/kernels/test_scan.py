@@ -36,12 +36,12 @@ CELLS = {
 
 
 def by_hand(a, b, start, backward):
-    """In NumPy, one time after the other, the start among the states."""
-    every, h = [start], start
+    """In NumPy, one time after the other: every state, and the last."""
+    every, h = [], start
     for t in reversed(range(len(a))) if backward else range(len(a)):
         h = a[t] * h + b[t]
         every.append(h)
-    return np.stack(every[::-1] if backward else every)
+    return np.stack(every[::-1] if backward else every), h
 
 
 def coefficients(T, dtype, seed=0):
@@ -75,7 +75,9 @@ def test_every_chunk_length_gives_the_recurrence(T, chunk, backward, seed, wide)
     a, b, start = coefficients(T, torch.complex128 if wide else torch.float64, seed)
     a[seed % T] = 0  # a step that forgets everything
     expected = by_hand(a.numpy(), b.numpy(), start.numpy(), backward)
-    np.testing.assert_allclose(scan(a, b, start, backward, chunk).numpy(), expected, rtol=1e-9, atol=1e-9)
+    for way in (chunk, None):
+        for found, exact in zip(scan(a, b, start, backward, way), expected, strict=True):
+            np.testing.assert_allclose(found.numpy(), exact, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_first_and_second_gradients_equal_finite_differences(dtype, backward, ch
 def test_what_the_benchmark_compares_is_the_same_recurrence(name):
     a, b, _ = coefficients(37, torch.float64)
     a, b = a.sigmoid(), b.exp()
-    expected = by_hand(a.numpy(), b.numpy(), np.zeros((2, 3)), False)[1:]
+    expected, _ = by_hand(a.numpy(), b.numpy(), np.zeros((2, 3)), False)
     np.testing.assert_allclose(benchmark.WAYS[name](a, b).numpy(), expected, rtol=1e-10)
 
 
@@ -102,34 +104,34 @@ def test_a_constant_coefficient_may_be_expanded(backward):
     written = once.expand(9, 2, 3).clone()
     results = []
     for coefficient in (once.expand(9, 2, 3), written):
-        every = scan(coefficient, b, start, backward, 3)
-        results.append((every, *torch.autograd.grad(every.abs().square().sum(), once, retain_graph=True)))
+        every, last = scan(coefficient, b, start, backward, 3)
+        results.append((every, last, *torch.autograd.grad(every.abs().square().sum(), once, retain_graph=True)))
     agree(results[0], results[1], "an expanded coefficient", 1e-14)
 
 
 @pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("chunk", [1, 37])
+@pytest.mark.parametrize("chunk", [1, 37, None])
 def test_4096_steps_stay_finite_where_products_of_coefficients_vanish_or_stand(backward, chunk):
     a, b, start = coefficients(4096, torch.float32, 3)
     a = a.sigmoid()
     a[:, 0, 0], a[:, 0, 1], a[:, 0, 2], a[:, 1, 0] = 0, 1, -1, 1e-30
     inputs = [x.requires_grad_() for x in (a, b, start)]
-    every = scan(*inputs, backward, chunk)
-    grads = torch.autograd.grad(every.sum(), inputs)
-    assert all(value.isfinite().all() for value in (every, *grads))
-    expected = by_hand(*(x.detach().double().numpy() for x in inputs), backward)
+    every, last = scan(*inputs, backward, chunk)
+    grads = torch.autograd.grad(every.sum(), inputs, retain_graph=True)
+    assert all(value.isfinite().all() for value in (every, last, *grads))
+    expected, _ = by_hand(*(x.detach().double().numpy() for x in inputs), backward)
     np.testing.assert_allclose(every.detach().numpy(), expected, rtol=1e-4, atol=2e-3)
-    started = every[-1 if backward else 0]
-    assert torch.equal(started, start)
+    assert torch.equal(last, every[0 if backward else -1])
 
 
-def test_on_the_unit_circle_nothing_is_lost_in_4096_steps():
+@pytest.mark.parametrize("chunk", [64, None])
+def test_on_the_unit_circle_nothing_is_lost_in_4096_steps(chunk):
     T = 4096
     a = torch.polar(torch.ones(T, 3, dtype=torch.float64), torch.linspace(0, 9, 3 * T).reshape(T, 3).double())
     start = torch.ones(3, dtype=torch.complex128)
-    every = scan(a, torch.zeros_like(a), start, False, 64)
-    torch.testing.assert_close(every.abs(), torch.ones(T + 1, 3, dtype=torch.float64))
-    torch.testing.assert_close(every[1:], torch.polar(torch.ones_like(a.real), a.angle().cumsum(0)))
+    every, _ = scan(a, torch.zeros_like(a), start, False, chunk)
+    torch.testing.assert_close(every.abs(), torch.ones(T, 3, dtype=torch.float64))
+    torch.testing.assert_close(every, torch.polar(torch.ones_like(a.real), a.angle().cumsum(0)))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

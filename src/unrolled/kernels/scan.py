@@ -1,7 +1,8 @@
 """Diagonal linear recurrences over whole sequences: h_t = a_t ∘ h_{t-1} + b_t, from the coefficients of all times.
 
-`scan` runs the recurrence on its coefficients alone, in one of two ways that give the same numbers to rounding:
+`scan` runs the recurrence on its coefficients alone, in one of three ways that give the same numbers to rounding:
 
+    native       one pass over memory in the native core (native_scan.py), on the CPU, where that was built
     sequential   one fused multiply-add for each of T times
     chunked      T cut into K chunks of L. Every chunk is run from zero, all K side by side, for what it adds to the
                  state (and the product of its a, for what it keeps of it); a loop over the K ends gives each chunk its
@@ -25,13 +26,14 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.cell import DiagonalCell
+from unrolled.kernels import native_scan
 from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
 
 
 class Scan(Kernel):
     """The scan of a cell's coefficients, for every `DiagonalCell`.
 
-    chunk: steps in one chunk; 1 is the sequential way; None chooses by `chunk_length`.
+    chunk: steps in one chunk; 1 is the sequential way; None is the native core, or `chunk_length` where that is not.
     """
 
     NAME = "scan"
@@ -63,11 +65,10 @@ class Scan(Kernel):
         a, b = (part.to(one.state.dtype) for part in cell.coefficients(u))
         a, b = _standing_still(*_zoned_out(a, b, one.zoneout), lengths)
         backward = one.direction == "backward"
-        every = scan(a, b, one.state, backward, self.chunk)
-        h, final = (every[:-1], every[0]) if backward else (every[1:], every[-1])
+        h, last = scan(a, b, one.state, backward, self.chunk)
         return Trace(
             past_length(cell.readout(h, u), lengths),
-            final.clone(),  # a view would keep all the others in memory for as long as the state is carried
+            last,
             h if "states" in record else None,
             {name: past_length(g, lengths) for name, g in cell.gates(u).items()} if "gates" in record else None,
         )
@@ -91,16 +92,25 @@ def _zoned_out(a: Tensor, b: Tensor, kept: Any) -> tuple[Tensor, Tensor]:
     return kept + (1 - kept) * a, (1 - kept) * b
 
 
-def scan(a: Tensor, b: Tensor, start: Tensor, backward: bool = False, chunk: int | None = None) -> Tensor:
-    """Every state of h_t = a_t ∘ h_{t-1} + b_t, the start among them.
+def scan(
+    a: Tensor, b: Tensor, start: Tensor, backward: bool = False, chunk: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """h_t = a_t ∘ h_{t-1} + b_t → the state after each step (T, ...), and after the last (...).
 
-    a, b: (T, ...), start: (...), of one type, real or complex; an a that is constant may be expanded.
+    a, b: (T, ...), T at least 1, start: (...), of one type, real or complex; an a that is constant may be expanded.
     backward: h_t = a_t ∘ h_{t+1} + b_t, from the last time to the first.
-    chunk: steps in one chunk, 1 for the sequential way; None chooses by `chunk_length`.
-    Gives (T + 1, ...): the start, then h_1 … h_T; backward, h_1 … h_T, then the start.
+    chunk: steps in one chunk, 1 for the sequential way; None is the native core, or `chunk_length` where that is not.
     """
-    width = start.numel() * (2 if start.is_complex() else 1)
-    return _Scan.apply(a, b, start, backward, chunk or chunk_length(len(b), width))
+    if chunk is None and native_scan.serves(b):
+        return torch.ops.unrolled.scan(a, b, start, backward)
+    every = _Scan.apply(a, b, start, backward, chunk or chunk_length(len(b), width(start)))
+    # A view of the last one would keep all the others in memory for as long as the state is carried.
+    return (every[:-1], every[0].clone()) if backward else (every[1:], every[-1].clone())
+
+
+def width(start: Tensor) -> int:
+    """Real numbers a step."""
+    return start.numel() * (2 if start.is_complex() else 1)
 
 
 #: From so many real numbers a step on, one step alone is work enough for a call.
@@ -121,7 +131,10 @@ def chunk_length(T: int, width: int) -> int:
 
 
 class _Scan(torch.autograd.Function):
-    """`scan`, whose gradient is itself a scan, and so can be differentiated again."""
+    """Every state, the start among them, (T + 1, ...): the start stands first, or backward last.
+
+    Its gradient is itself a scan, and so can be differentiated again.
+    """
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, start: Tensor, backward: bool, chunk: int) -> Tensor:
@@ -136,14 +149,21 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None, None]:
         (grad,) = grads
         a, every = ctx.saved_tensors
-        earlier, later = slice(None, -1), slice(1, None)
-        if ctx.backwards:
-            g = scan(_conjugate(a), grad[later], grad[0], False, ctx.chunk)
-            of_b, of_start, before = g[earlier], g[-1], every[later]
-        else:
-            g = scan(_conjugate(a), grad[earlier], grad[-1], True, ctx.chunk)
-            of_b, of_start, before = g[later], g[0], every[earlier]
-        return of_b * before.conj() if ctx.needs_input_grad[0] else None, of_b, of_start, None, None
+        return *gradients(a, every, grad, ctx.backwards, ctx.chunk, ctx.needs_input_grad[0]), None, None
+
+
+def gradients(
+    a: Tensor, every: Tensor, grad: Tensor, backward: bool, chunk: int, of_a: bool
+) -> tuple[Tensor | None, Tensor, Tensor]:
+    """The gradients of a (None unless `of_a`), of b and of the start, from that of every state: a scan of their own."""
+    earlier, later = slice(None, -1), slice(1, None)
+    if backward:
+        g = _Scan.apply(_conjugate(a), grad[later], grad[0], False, chunk)
+        of_b, of_start, before = g[earlier], g[-1], every[later]
+    else:
+        g = _Scan.apply(_conjugate(a), grad[earlier], grad[-1], True, chunk)
+        of_b, of_start, before = g[later], g[0], every[earlier]
+    return of_b * before.conj() if of_a else None, of_b, of_start
 
 
 def _conjugate(a: Tensor) -> Tensor:
