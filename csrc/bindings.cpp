@@ -136,10 +136,10 @@ NB_MODULE(_native, m) {
     known.pack[precision](p, reinterpret_cast<void*>(packed));
   });
 
-  // start_0, start_1: the leaves of the state apart, the second 0 where there is one; symbols, table, V: in place of x.
+  // The leaves of the state apart, the second 0 where there is one; symbols, table, V: in place of x.
   m.def("stream", [](int cell, int precision, long T, long B, long F, long H, int threads, std::uintptr_t packed,
                      std::uintptr_t x, std::uintptr_t symbols, std::uintptr_t table, long V, std::uintptr_t start_0,
-                     std::uintptr_t start_1, std::uintptr_t output, std::uintptr_t last) {
+                     std::uintptr_t start_1, std::uintptr_t output, std::uintptr_t last_0, std::uintptr_t last_1) {
     const StreamKernels& known = stream_of(cell, precision, F, H);
     Stream p{};
     p.T = T, p.B = B, p.F = F, p.H = H;
@@ -151,7 +151,8 @@ NB_MODULE(_native, m) {
     p.start[0] = reinterpret_cast<const float*>(start_0);
     p.start[1] = reinterpret_cast<const float*>(start_1);
     p.output = reinterpret_cast<float*>(output);
-    fill(p.last, known.states, last, B * H * 4);
+    p.last[0] = reinterpret_cast<float*>(last_0);
+    p.last[1] = reinterpret_cast<float*>(last_1);
     if (p.symbols)
       for (long k = 0; k < T * B; ++k)
         if (p.symbols[k] < 0 || p.symbols[k] >= V)

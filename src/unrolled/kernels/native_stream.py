@@ -73,6 +73,7 @@ class NativeStepper(Stepper):
         if reasons := refuses(cell):
             raise KernelError(f"this cannot be streamed: {'; '.join(reasons)}")
         self._cell, self._reference = cell, ReferenceStepper(cell)
+        self._F, self._H = cell.input_size, cell.hidden_size
         self._struct = _STRUCTS[type(cell)]
         self._known = cells()[self._struct.name]
         self._precision = _ORDER[precision]
@@ -95,40 +96,50 @@ class NativeStepper(Stepper):
             return self._reference.run(x, state, condition)
         if x.dim() == 0 or len(x) == 0:
             raise ShapeError(f"steps are x (T, B, F) or (T, B), T at least 1; {tuple(x.shape)} came")
-        return self._steps(x.flatten(0, 1), state, len(x))
+        output, after = self._steps(x.flatten(0, 1), state, len(x))
+        return output.view(len(x), *state[0].shape), after
 
     def _wants_gradient(self, x: Tensor, state: Any) -> bool:
         return any(t.requires_grad for t in (x, *state, *self._cell.parameters()))
 
     def _steps(self, x: Tensor, state: Any, T: int) -> tuple[Tensor, Any]:
-        """T steps, x (T·B, F) or whole numbers (T·B) → every h (T, B, H), and the state."""
-        H, known = self._cell.hidden_size, self._known
+        """T steps, x (T·B, F) or whole numbers (T·B) → every h (T·B, H), and the state.
+
+        In a small cell this is most of a step's time: nothing is looked at twice, and the words are made in `check`.
+        """
         first = state[0]
-        B = first.shape[0]
+        shape = first.shape
+        B, H = shape[0], self._H
+        read = []
         for leaf in state:
-            if leaf.shape != (B, H) or leaf.dtype != torch.float32 or leaf.device.type != "cpu":
+            if leaf.shape != shape or shape[-1] != H or leaf.dtype is not torch.float32 or not leaf.is_cpu:
                 check(f"the state of {type(self._cell).__name__}", leaf, (B, H), torch.float32)
-        symbols = is_symbols(x)
-        if symbols:
-            x, table = x.long(), self._looked_up()
-            check("symbols", x, (T * B,), torch.int64)
+            read.append(leaf.contiguous())
+        if x.dtype is torch.float32:
+            F, table, V = self._F, 0, 0
+            if x.shape != (T * B, F) or not x.is_cpu:
+                check("the input", x, (T * B, F), torch.float32)
+            x = x.contiguous()
+            at, symbols = x.data_ptr(), 0
+        elif is_symbols(x):
+            F, table, V = 0, self._looked_up().data_ptr(), self._F
+            check("symbols", x, (T * B,), x.dtype)
+            x = x.long().contiguous()
+            at, symbols = 0, x.data_ptr()
         else:
-            table = None
-            if x.shape != (T * B, self._cell.input_size) or x.dtype != torch.float32 or x.device.type != "cpu":
-                check("the input", x, (T * B, self._cell.input_size), torch.float32)
-        F = 0 if symbols else self._cell.input_size
+            raise ShapeError(f"the native core wants the input as float32, or as whole numbers; {x.dtype} came")
         packed = self._packed[F] if F in self._packed else self._pack(F)
-        read = [leaf.contiguous() for leaf in state]
-        x = x.contiguous()
-        last = torch.empty(known.states, B, H)
-        output = torch.empty(T, B, H) if T > 1 else last  # of one step, h is the first leaf
-        at = x.data_ptr()
+        after = [torch.empty(shape) for _ in read]
+        output = torch.empty(T * B, H) if T > 1 else after[0]  # of one step, h is the first leaf
         self._run(
-            *(known.number, self._precision, T, B, F, H, torch.get_num_threads(), packed.data_ptr()),
-            *((0, at, address(table), self._cell.input_size) if symbols else (at, 0, 0, 0)),
-            *(read[0].data_ptr(), read[1].data_ptr() if known.states > 1 else 0, output.data_ptr(), last.data_ptr()),
+            *(self._known.number, self._precision, T, B, F, H, torch.get_num_threads(), packed.data_ptr()),
+            *(at, symbols, table, V, *self._addresses(read), output.data_ptr(), *self._addresses(after)),
         )
-        return output[:T], type(state)(*last.unbind(0))
+        return output, type(state)(*after)
+
+    @staticmethod
+    def _addresses(leaves: list[Tensor]) -> tuple[int, int]:
+        return leaves[0].data_ptr(), leaves[1].data_ptr() if len(leaves) > 1 else 0
 
     def _looked_up(self) -> Tensor:
         """(V, G·H): U and b for each symbol."""
