@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unrolled.cells.lstm import LSTM
-from unrolled.errors import CheckpointError, OptionError
+from unrolled.errors import CheckpointError, OptionError, ShapeError
 from unrolled.generation.beam import beam_search
 from unrolled.models.language_model import LanguageModel
 
@@ -176,6 +176,19 @@ def test_a_row_that_is_done_costs_no_more_steps():
     found = beam_search(advance, (torch.tensor([False, True]),), torch.tensor([[1, 1]]), 1, 4, end=0)
     assert [one.symbols for (one,) in found] == [(0,), (1, 1, 1, 1)]
     assert sizes == [2, 1, 1, 1]
+
+
+def test_each_row_may_have_a_length_of_its_own():
+    model = make_model(4)
+    prompts = PROMPT.expand(2, 3)
+    state = model.initial_state(3)
+    found = beam_search(model.stepper(), state, prompts, 3, [2, 7, 1], end=END, length_penalty=1.0)
+    for one, length in zip(found, (2, 7, 1), strict=True):
+        (alone,) = beam_search(model.stepper(), model.initial_state(1), PROMPT, 3, length, end=END, length_penalty=1.0)
+        assert [h.symbols for h in one] == [h.symbols for h in alone]
+        assert [h.ended for h in one] == [h.ended for h in alone]
+    with pytest.raises(ShapeError, match="one length for each of 3 rows was expected; 2 came"):
+        beam_search(model.stepper(), state, prompts, 3, [2, 7])
 
 
 def test_what_cannot_be_searched():

@@ -20,6 +20,7 @@ from unrolled.workshop.messages import (
     Evaluated,
     Next,
     Note,
+    ParsedSentence,
     Piece,
     Pointed,
     Predicted,
@@ -28,6 +29,7 @@ from unrolled.workshop.messages import (
     StudyStopped,
     TextEnd,
     TextRead,
+    Translated,
 )
 
 #: Actions whose progress is JSON lines when it goes into a pipe; what the others say is text either way.
@@ -119,6 +121,10 @@ class TextPrinter:
                 self._show_scored(message)
             case Note():
                 print(self._words(message.text))
+            case Translated():
+                print(self._words(message.text), flush=True)
+            case ParsedSentence():
+                print(self._words(message.tree), flush=True)
             case Pointed():
                 print(f"{message.shown}: {' '.join(map(str, message.numbers))}")
             case Serving():

@@ -15,6 +15,13 @@ import numpy as np
 #: Kinds of symbols of a word, in their order: the word, its last three, two and one letters, its first two, its shape.
 _KINDS = ("word", "last 3", "last 2", "last 1", "first 2", "shape")
 _DIGIT = re.compile(r"\d")
+#: A word before n't, n't, what an apostrophe adds, a number or word with points in it, or one mark.
+_WORD = re.compile(r"\w+(?=n't\b)|n't\b|'(?:s|re|ve|ll|d|m)\b|\w+(?:[.,]\w+)*|[^\w\s]", re.IGNORECASE)
+
+
+def split_words(sentence: str) -> list[str]:
+    """The words and marks of a sentence, parted as treebanks part them: do n't, cat 's, well - known."""
+    return _WORD.findall(sentence.replace("’", "'"))
 
 
 class Spellings:

@@ -7,13 +7,14 @@ short one; with α = 1 the one likeliest by symbol.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from unrolled import states
-from unrolled.errors import OptionError
+from unrolled.errors import OptionError, ShapeError
 from unrolled.generation.position import Advance, log_probabilities_of, read_prompt
 from unrolled.states import State
 
@@ -51,7 +52,7 @@ def beam_search(
     state: State,
     prompt: Tensor,
     width: int,
-    length: int,
+    length: int | Sequence[int],
     *,
     end: int | None = None,
     length_penalty: float = 0.0,
@@ -60,14 +61,18 @@ def beam_search(
 
     state: of B rows. prompt: (T, B) int64, T ≥ 1.
     width: how many beginnings of a row are kept; 1 is greedy, V^length finds the best there is.
-    length: the most symbols of a continuation.
+    length: the most symbols of a continuation, one for all rows or one each.
     end: the symbol that ends a text; None lets every text run to `length`.
     length_penalty: α, from 0 to 10.
 
     A row's search stops when `length` is reached, or when no beginning can still become one of the `width` best; the
     others go on without it. A symbol whose logit is −∞ is never written.
     """
-    for name, value in (("width", width), ("length", length)):
+    B = prompt.shape[-1]
+    lengths = [length] * B if isinstance(length, int) else list(length)
+    if len(lengths) != B:
+        raise ShapeError(f"one length for each of {B} rows was expected; {len(lengths)} came")
+    for name, value in (("width", width), ("length", min(lengths, default=1))):
         if value < 1:
             raise OptionError(f"beam search wants a {name} of 1 or more; {value} came")
     if not 0 <= length_penalty <= HIGHEST_LENGTH_PENALTY:
@@ -78,13 +83,12 @@ def beam_search(
 
     with torch.inference_mode():
         logits, state = read_prompt(advance, state, prompt)
-        B = prompt.shape[1]
         finished: list[list[Hypothesis]] = [[] for _ in range(B)]
         # One open beginning, the empty one, for each row.
         rows = torch.arange(B, device=logits.device)
         symbols = rows.new_empty(B, 0)
         totals = torch.zeros(B, dtype=torch.float64, device=logits.device)
-        for n in range(1, length + 1):
+        for n in range(1, max(lengths, default=0) + 1):
             searched, candidates = _best_candidates(rows, totals, log_probabilities_of(logits), width)
             ended = torch.zeros_like(candidates.parents, dtype=torch.bool) if end is None else candidates.last == end
             possible = candidates.totals > -torch.inf
@@ -94,15 +98,16 @@ def beam_search(
             # Each beginning can end in one way only, so that among 2·width candidates `width` go on, if so many can.
             open_ = ~ended & possible
             open_ &= open_.cumsum(1) <= width
-            if n == length:
-                _keep(finished, searched, symbols, candidates, open_, n, length_penalty, ended=False)
-                break
+            last_step = torch.tensor([lengths[row] == n for row in searched.tolist()], device=rows.device)[:, None]
+            _keep(finished, searched, symbols, candidates, open_ & last_step, n, length_penalty, ended=False)
+            open_ &= ~last_step
             for place, row in enumerate(searched.tolist()):
                 finished[row] = sorted(finished[row], key=_score, reverse=True)[:width]
                 best = candidates.totals[place][open_[place]][:1].tolist()
                 # At best every symbol to come is certain, and the text as long as it may be.
-                if len(finished[row]) == width and best and best[0] / length**length_penalty <= finished[row][-1].score:
-                    open_[place] = False
+                if len(finished[row]) == width and best:
+                    hopeless = best[0] / lengths[row] ** length_penalty <= finished[row][-1].score
+                    open_[place] &= not hopeless
             if not open_.any():
                 break
             rows = searched[:, None].expand_as(open_)[open_]

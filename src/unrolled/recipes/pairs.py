@@ -53,7 +53,7 @@ class PairOptions(Options):
     """Updates in which that share rises from nothing."""
     batch_size: int = 96
     """Pairs side by side."""
-    rate: float = 2e-3
+    rate: float = 4e-3
     """AdamW's highest learning rate."""
     decay: Literal["linear", "cosine", "constant"] = "linear"
     """How the rate falls to nothing over the budget."""
@@ -161,7 +161,7 @@ def write(
 ) -> list[list[Hypothesis]]:
     """For each source the texts that a beam finds, best first, in evaluation mode; the start symbol is never written.
 
-    longest: from the length of the longest source of a batch to the most symbols that are written for it.
+    longest: from the length of a source to the most symbols that are written for it.
     rule: given the stepper, the state and the numbers of a batch's sources, gives a stepper that allows less.
     """
     import torch
@@ -188,8 +188,8 @@ def write(
             if rule is not None:
                 now, state = rule(advance, state, numbers.tolist())
             prompt = torch.full((1, len(numbers)), start, device=device)
-            length = longest(int(source.lengths.max()))
-            batch = beam_search(now, state, prompt, beam, length, end=end, length_penalty=length_penalty)
+            lengths = [longest(len(sources[i])) for i in numbers]
+            batch = beam_search(now, state, prompt, beam, lengths, end=end, length_penalty=length_penalty)
             for i, hypotheses in zip(numbers.tolist(), batch, strict=True):
                 found[i] = hypotheses
     model.train(was_training)

@@ -37,7 +37,7 @@ class TranslateOptions(pairs.PairOptions):
     """Translate the other way: from the second language to the first."""
     symbols: Literal["bpe", "words"] = "bpe"
     """What a symbol is: a piece learnt by byte-pair encoding of both languages together, or a word in small letters."""
-    vocabulary: int = 5000
+    vocabulary: int = 4000
     """Pieces at most; of words, each language's."""
     reversed: bool = False
     """Read the source from its end (Sutskever et al. 2014)."""

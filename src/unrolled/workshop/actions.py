@@ -47,6 +47,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("sample", "Write a text with a trained model.", "sample", "SampleRequest", "sample"),
     Action("predict", "Say labels of texts, or tags of words, in a file.", "predict", "PredictRequest", "predict"),
     Action("evaluate", "Measure a run on what was held out from it.", "evaluate", "EvaluateRequest", "evaluate"),
+    Action("translate", "Translate sentences, one a line.", "translate", "TranslateRequest", "translate"),
+    Action("parse", "Write the trees of sentences, one a line.", "parse", "ParseRequest", "parse"),
     Action("forecast", "Say what comes next in a series.", "forecast", "ForecastRequest", "forecast"),
     Action("point", "Find a hull, a tour or triangles of points.", "point", "PointRequest", "point"),
     Action("inspect ranking", "Find units that follow something readable.", "inspect", "RankingRequest", "inspect"),

@@ -193,6 +193,7 @@ def given_text(word: str, length: int, encoding: str = "utf-8") -> str:
 
     if isinstance(word, Words):
         return word[:length]
+    encoding = reading.check_encoding(encoding)
     if word == "-":
         return _standard_input(length, encoding)
     ending = Path(word).suffix.lower()

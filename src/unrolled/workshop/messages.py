@@ -97,6 +97,27 @@ class Columns(Message):
 
 
 @dataclass(frozen=True)
+class Translated(Message):
+    """A sentence in another language. line: of what was given, from 1. log_probability: in nats, of the whole."""
+
+    KIND = "translated"
+    line: int
+    source: str
+    text: str
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class ParsedSentence(Message):
+    """A sentence's tree, in brackets, "X" for every part of speech; empty for an empty line, from 1."""
+
+    KIND = "parsed"
+    line: int
+    tree: str
+    log_probability: float
+
+
+@dataclass(frozen=True)
 class Predicted(Message):
     """What a run says of something of people's own. line: where that stands in its file, from 1. answer: names and
     values, with what was read among them. row: the same as the file has it, with the answer.

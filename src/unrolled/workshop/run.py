@@ -113,6 +113,18 @@ class Run:
             )
         return self.recipe.metric(self.model, held_out[part])
 
+    def translate(self, sentences: Sequence[str], beam: int = 5) -> list[str]:
+        """Each sentence in the language that a run of translate has learnt; OptionError for any other run."""
+        from unrolled.workshop.translate import translations
+
+        return [one.text for one in translations(self, sentences, beam)]
+
+    def parse(self, sentences: Sequence[Sequence[str]], beam: int = 5) -> list[str]:
+        """The tree of each sentence, given as words, in brackets, by a run of parse; empty where there are no words."""
+        from unrolled.workshop.parse import trees
+
+        return ["" if one is None else str(one.tree) for one in trees(self, sentences, beam)]
+
     def predict(self, items: Sequence[Any]) -> list[Any]:
         """What the run says of people's own, as `unrolled predict` does; OptionError where it was not trained to.
 
@@ -212,13 +224,16 @@ def read_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
         return _checkpoint_weights(folder)
     except OSError as error:
         raise folders.unreadable(error, file) from error
-    if content[:2] == b"PK" or content[:1] == b"\x80":
-        raise CheckpointError(f"{file}: a pickle, renamed; pickles can run code and are never loaded. {_WAY_OUT}")
     try:
         tensors = load_tensors(content)
         length = int.from_bytes(content[:8], "little")
         digest = json.loads(content[8 : 8 + length])["__metadata__"][DIGEST_KEY]
     except SafetensorError as error:
+        # Asked here only: a safetensors file may begin with these bytes too, which are then its header's length.
+        if content[:2] == b"PK" or content[:1] == b"\x80":
+            raise CheckpointError(
+                f"{file}: a pickle, renamed; pickles can run code and are never loaded. {_WAY_OUT}"
+            ) from error
         raise CheckpointError(f"{file}: truncated, or not a safetensors file ({error}). {_WAY_OUT}") from error
     except KeyError as error:
         raise CheckpointError(f"{file}: a safetensors file, but not one that a run wrote. {_WAY_OUT}") from error
