@@ -22,7 +22,15 @@ from unrolled.workshop import crew, study_job
 from unrolled.workshop.messages import JobBegan, JobEnded, Message
 from unrolled.workshop.study_folder import Circumstances
 
-from .recipes.stand_in import write_by_class, write_columns, write_digits, write_names, write_pictures, write_text
+from .recipes.stand_in import (
+    write_by_class,
+    write_columns,
+    write_digits,
+    write_names,
+    write_pictures,
+    write_series,
+    write_text,
+)
 
 SCRIPT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "draw-lecture")))
 PAGES: list[Path] = SCRIPT.pages()
@@ -65,6 +73,8 @@ def write_data(folder: Path) -> None:
             write_by_class(file)
         elif file.suffix == ".npz":
             write_digits(file)
+        elif file.suffix == ".csv":
+            write_series(file, 700, ("precipitation",) if "weather" in data_set.name else ())
         elif file.suffix == ".zip":
             write_pictures(file, count=240)
         else:

@@ -17,6 +17,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import check_estimator
 
 from unrolled.estimators.classifier import RecurrentClassifier
+from unrolled.estimators.forecaster import RecurrentForecaster, windows
 from unrolled.estimators.tagger import RecurrentTagger
 
 from ..recipes.stand_in import WORDS
@@ -25,12 +26,16 @@ from ..recipes.stand_in import WORDS
 EXCUSED = {
     "check_array_api_input": "runs only where SCIPY_ARRAY_API is set before SciPy is imported",
     "check_classifier_data_not_an_array": "its second half needs pandas, which nothing here does",
+    "check_regressor_data_not_an_array": "the same",
 }
 FEW = {"sizes": (8,), "epochs": 5, "rate": 0.05, "random_state": 0}
 
 
-@pytest.mark.parametrize("estimator", [RecurrentClassifier(**FEW), RecurrentTagger(random_state=0)])
-def test_scikit_learns_own_checks(estimator: RecurrentClassifier | RecurrentTagger) -> None:
+@pytest.mark.parametrize(
+    "estimator",
+    [RecurrentClassifier(**FEW), RecurrentTagger(random_state=0), RecurrentForecaster(**{**FEW, "epochs": 1})],
+)
+def test_scikit_learns_own_checks(estimator: RecurrentClassifier | RecurrentTagger | RecurrentForecaster) -> None:
     """A tagger reads no arrays, so that only those checks apply to it that fit nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
@@ -39,7 +44,7 @@ def test_scikit_learns_own_checks(estimator: RecurrentClassifier | RecurrentTagg
     failed = {one["check_name"]: str(one["exception"]) for one in results if one["status"] == "failed"}
     assert not failed
     assert {one["check_name"] for one in results if one["status"] == "skipped"} <= EXCUSED.keys()
-    assert len(results) > (50 if isinstance(estimator, RecurrentClassifier) else 0)
+    assert len(results) > (0 if isinstance(estimator, RecurrentTagger) else 45)
 
 
 def test_texts_of_any_length() -> None:
@@ -81,6 +86,29 @@ def test_sentences() -> None:
     assert model.score([["newing", "newer"], ["seeing"]], [["VBG", "NN"], ["VBG"]]) == 1.0
     assert model.predict([["a-ing"], [], ["b-er", "c-ing"]]) == [["VBG"], [], ["NN", "VBG"]]
     assert model.score([["walking", "talker"]], [["NN", "NN"]]) == 0.5
+
+
+def test_a_series_in_windows() -> None:
+    """A noisy sine: forecast better than by what was last, with spreads of the noise's size; several steps at once."""
+    X, y = windows(np.arange(10.0), 3, 2)
+    assert X.shape == (6, 3) and X[1].tolist() == [1, 2, 3] and y[1].tolist() == [4, 5]
+    assert windows(np.arange(10.0), 3)[1].tolist() == [3, 4, 5, 6, 7, 8, 9]
+    draw = np.random.default_rng(0)
+    series = 50 + 10 * np.sin(np.arange(500) * 2 * np.pi / 12) + draw.normal(size=500)
+    X, y = windows(series, 12, 3)
+    model = RecurrentForecaster(sizes=(16,), epochs=8, rate=0.02, random_state=0).fit(X[:400], y[:400])
+    mean, sd = model.predict(X[400:], return_std=True)
+    assert mean.shape == sd.shape == (86, 3)
+    error = np.abs(mean - y[400:]).mean()
+    assert error < 1.6 < np.abs(X[400:, -1:] - y[400:]).mean()
+    assert 0.8 < np.median(sd) < 2
+    assert model.score(X[400:], y[400:]) > 0.9
+    alone = np.concatenate([model.predict(X[n : n + 1]) for n in (400, 440)])
+    np.testing.assert_allclose(alone, mean[[0, 40]], rtol=1e-10)
+    with pytest.raises(
+        ValueError, match=r"a series of 8 \+ 3 numbers or more was expected, one axis long; \(10,\) came"
+    ):
+        windows(np.arange(10.0), 8, 3)
 
 
 def test_mistakes() -> None:

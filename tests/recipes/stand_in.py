@@ -99,16 +99,17 @@ def write_by_class(file: Path, count: int = 60, seed: int = 0) -> Path:
     return file
 
 
-def write_series(file: Path, days: int = 160) -> Path:
-    """Days with a season of ten and two columns of numbers; some rows are missing and some cells empty."""
+def write_series(file: Path, days: int = 160, beside: tuple[str, ...] = ("rain",)) -> Path:
+    """Days with a season of ten and columns of numbers beside; some rows are missing and some cells empty."""
     draw = np.random.default_rng(0)
-    rows = ["day,warmth,rain"]
+    rows = [",".join(["day", "warmth", *beside])]
     for day in range(days):
         if day % 37 != 5:
             warmth = 10 + 3 * np.sin(2 * np.pi * day / 10) + draw.normal()
-            rain = f"{max(0.0, draw.normal()):.2f}" if day % 41 else ""
-            rows.append(f"{np.datetime64('2020-01-01') + day},{warmth:.2f},{rain}")
+            others = [f"{max(0.0, draw.normal()):.2f}" if day % 41 else "" for _ in beside]
+            rows.append(",".join([str(np.datetime64("2020-01-01") + day), f"{warmth:.2f}", *others]))
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return file
 
 
 def write_translations(file: Path, count: int = 150, seed: int = 0) -> Path:

@@ -75,6 +75,17 @@ def test_the_command_says_and_draws_it(
     assert second["figure"]["figure"] == "points"
 
 
+def test_without_a_file_points_are_drawn(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for seed in ("3", "3", "4"):
+        assert main(["--json", "point", "salesman", "--count", "7", "--seed", seed, "--runs", str(runs)]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != said[2]
+    assert len(json.loads(said[0].splitlines()[1])["figure"]["series"][0]["x"]) == 7
+    assert main(["point", "salesman", "--count", "2", "--runs", str(runs)]) == 2
+    assert "--count 2: expected 3 or more" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

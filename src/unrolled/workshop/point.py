@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Characters of standard input that are read.
 LONGEST = 100_000
+#: Points without which there is no answer.
+FEWEST = 3
 #: Corners of what is closed and begins anew within an answer; 0: the whole answer is one line.
 _CORNERS = {"convex-hull": 0, "salesman": 0, "delaunay": 3}
 _SHOWN = {"convex-hull": "convex hull", "salesman": "tour", "delaunay": "triangles"}
@@ -34,21 +36,35 @@ class PointRequest(Files):
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run of convex-hull, salesman or delaunay: its name or folder. Empty: the newest run."""
-    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")] = "-"
-    """Two numbers a line, x and y; - is standard input."""
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")] = ""
+    """Two numbers a line, x and y; - is standard input. Empty: points drawn at random."""
+    count: int = 10
+    """How many points are drawn, where no file is given."""
+    seed: int = 0
+    """Of the points that are drawn."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
     """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
 
+    def __post_init__(self) -> None:
+        if self.count < FEWEST:
+            raise OptionError(f"--count {self.count}: expected {FEWEST} or more")
+
 
 def point(request: PointRequest) -> Iterator[Message]:
     """The answer, and its picture."""
+    import numpy as np
+
+    from unrolled.data.planar import draw_points
     from unrolled.data.points_file import read_points
     from unrolled.workshop.run import Run
 
     run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
-    points = read_points(*_content(request.file))
+    if request.file:
+        points = read_points(*_content(request.file))
+    else:
+        points = draw_points(np.random.default_rng(request.seed), 1, request.count)[0]
     numbers = pointed(run, points)
     yield Pointed(numbers, _SHOWN[run.recipe_name])
     yield from show([picture(points, numbers, run)], request)
