@@ -129,7 +129,7 @@ def test_direct_and_recursive_forecasts_of_a_known_future_are_that_future(
     future = np.stack([values[origin : origin + horizon] for origin in cut.origins], 1)
 
     one_step = exact(linear_ahead(recursion, window, 1), window)
-    followed = forecasting.scaled(forecasting.recursive(one_step, fields["inputs"], fields["phases"], 0), 0.0, 1.7)
+    followed = forecasting.scaled(forecasting.recursive(one_step, fields["inputs"], fields["phases"], 0, 100), 0.0, 1.7)
     at_once = exact(linear_ahead(recursion, window, horizon), window)
     direct = forecasting.scaled(forecasting.direct(at_once, fields["inputs"]), 0.0, 1.7)
     for found in (followed, direct):
@@ -144,13 +144,13 @@ def test_intervals_of_a_random_walk_widen_as_the_root_of_the_steps() -> None:
     one = model("mlp", horizon=1)
     sd = math.log1p(math.exp(0.5)) + LEAST_SPREAD
     inputs, phases = torch.zeros(6, 3, 3, dtype=torch.float64), torch.zeros(9, 3, 2, dtype=torch.float64)
-    found = forecasting.recursive(one, inputs.repeat(1, 30, 1), phases.repeat(1, 30, 1), seed=4)
-    assert found.paths is not None and found.paths.shape == (forecasting.PATHS, 9, 90)
+    found = forecasting.recursive(one, inputs.repeat(1, 30, 1), phases.repeat(1, 30, 1), seed=4, paths=100)
+    assert found.paths is not None and found.paths.shape == (100, 9, 90)
     for k in (0, 3, 8):
         assert float(found.paths[:, k].std()) == pytest.approx(sd * math.sqrt(k + 1), rel=0.03)
         width = float((found.high[0.8][k] - found.low[0.8][k]).mean().detach())
         assert width == pytest.approx(2 * 1.2816 * sd * math.sqrt(k + 1), rel=0.06)
-    again = forecasting.recursive(one, inputs.repeat(1, 30, 1), phases.repeat(1, 30, 1), seed=4)
+    again = forecasting.recursive(one, inputs.repeat(1, 30, 1), phases.repeat(1, 30, 1), seed=4, paths=100)
     assert torch.equal(again.paths, found.paths)
     direct = forecasting.direct(one, inputs)
     assert float(direct.high[0.95][0, 0].detach()) == pytest.approx(1.959964 * sd)

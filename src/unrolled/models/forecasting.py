@@ -9,8 +9,6 @@ from torch import Tensor
 
 from unrolled.models.forecaster import Forecaster
 
-#: Paths that are drawn for a recursive forecast's intervals.
-PATHS = 100
 #: Central shares of a forecast's intervals.
 LEVELS = (0.8, 0.95)
 
@@ -33,20 +31,20 @@ def direct(model: Forecaster, inputs: Tensor) -> Forecast:
     return Forecast(mean, {k: mean - e for k, e in ends.items()}, {k: mean + e for k, e in ends.items()}, sd)
 
 
-def recursive(model: Forecaster, inputs: Tensor, phases: Tensor, seed: int) -> Forecast:
+def recursive(model: Forecaster, inputs: Tensor, phases: Tensor, seed: int, paths: int) -> Forecast:
     """As many steps as there are phases, one after the other. The mean is the path of means; intervals are those of
-    PATHS drawn paths.
+    `paths` drawn paths.
 
     seed: of what is drawn.
     """
     K, B = phases.shape[:2]
     generator = torch.Generator(inputs.device).manual_seed(seed)
-    noise = torch.randn(K, PATHS * B, generator=generator, device=inputs.device, dtype=torch.float64)
-    drawn = model.recursive(inputs.repeat(1, PATHS, 1), phases.repeat(1, PATHS, 1), noise.to(inputs.dtype))
-    paths = drawn.double().reshape(K, PATHS, B).transpose(0, 1)
-    low = {level: paths.quantile((1 - level) / 2, 0) for level in LEVELS}
-    high = {level: paths.quantile((1 + level) / 2, 0) for level in LEVELS}
-    return Forecast(model.recursive(inputs, phases).double(), low, high, None, paths)
+    noise = torch.randn(K, paths * B, generator=generator, device=inputs.device, dtype=torch.float64)
+    drawn = model.recursive(inputs.repeat(1, paths, 1), phases.repeat(1, paths, 1), noise.to(inputs.dtype))
+    every = drawn.double().reshape(K, paths, B).transpose(0, 1)
+    low = {level: every.quantile((1 - level) / 2, 0) for level in LEVELS}
+    high = {level: every.quantile((1 + level) / 2, 0) for level in LEVELS}
+    return Forecast(model.recursive(inputs, phases).double(), low, high, None, every)
 
 
 def scaled(forecast: Forecast, mean: float, spread: float) -> Forecast:

@@ -43,8 +43,8 @@ class Said(NamedTuple):
     forecast: Forecast
 
 
-def forecasts(model: Forecaster, windows: Windows, seed: int = 0) -> Iterator[Said]:
-    """Of every window, on the model's device and in its dtype. seed: of the paths of a recursive forecast."""
+def forecasts(model: Forecaster, windows: Windows, seed: int = 0, paths: int = 100) -> Iterator[Said]:
+    """Of every window, on the model's device and in its dtype. seed, paths: of a recursive forecast."""
     import numpy as np
     import torch
 
@@ -60,7 +60,7 @@ def forecasts(model: Forecaster, windows: Windows, seed: int = 0) -> Iterator[Sa
             if model.horizon == windows.horizon:
                 found = forecasting.direct(model, inputs)
             else:
-                found = forecasting.recursive(model, inputs, phases, seed + first)
+                found = forecasting.recursive(model, inputs, phases, seed + first, paths)
             yield Said(windows.origins[numbers], forecasting.scaled(found, windows.scale.mean, windows.scale.spread))
 
 

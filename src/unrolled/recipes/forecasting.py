@@ -189,4 +189,4 @@ def model(options: ForecastingOptions, assets: Mapping[str, Any]) -> Forecaster:
 
 def settings(options: ForecastingOptions) -> Settings:
     """Settings of the options."""
-    return answers.settings(options, Budget(steps=2000))
+    return answers.settings(options, Budget(steps=1000))

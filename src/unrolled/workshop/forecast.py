@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Characters of standard input that are read.
 LONGEST = 100_000_000
+#: Paths that are drawn for a recursive forecast's intervals: enough for smooth ones.
+PATHS = 2000
 #: Windows of the past that the picture shows before the forecast.
 SHOWN = 2
 
@@ -131,7 +133,7 @@ def forecast_from_end(run: Run, series: grids.Series, steps: int, seed: int) -> 
         options.order == "shuffled",
         first,
     )
-    (said,) = forecasts(model, windows, seed)
+    (said,) = forecasts(model, windows, seed, PATHS)
     low, high = (
         {level: tuple(ends[:steps, 0].tolist()) for level, ends in every.items()}
         for every in (said.forecast.low, said.forecast.high)
@@ -158,6 +160,7 @@ def figures_of(run: Run, series: grids.Series, ahead: Ahead) -> list[Figure]:
         Band(f"{level:.0%}", places, (last, *ahead.low[level]), (last, *ahead.high[level]), "forecast")
         for level in reversed(levels)
     )
-    x_label = f"steps of one {series.step} after {series.time(len(series.values) - 1)}"
+    named = series.step.count == 1 and series.step.unit
+    x_label = f"{f'{named}s' if named else f'steps of {series.step}'} after {series.time(len(series.values) - 1)}"
     title = f"{name}, and what {run.name} says comes next"
     return [Curves(title, (known, line), x_label, name, bands=bands), table]
