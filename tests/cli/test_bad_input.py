@@ -146,6 +146,7 @@ OUTSIDE = {
     "sizes": ["0", "16 0", ""],
     "embedding": ["-1"],
     "dropout": ["-0.1", "1", "nan"],
+    "layer_dropout": ["-0.1", "1", "nan"],
     "embedding_dropout": ["-0.1", "1", "nan"],
     "recurrent_dropout": ["-0.1", "1", "nan"],
     "zoneout": ["-0.1", "1.1", "nan"],

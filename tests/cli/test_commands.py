@@ -137,18 +137,18 @@ def test_other_symbols(command: Command, symbols: str) -> None:
 
 
 def test_fine_tuning_starts_from_the_parents_weights_and_options(command: Command) -> None:
-    command.trained("book", "--cell", "gru", "--rate", "0.01")
+    command.trained("book", "--cell", "lstm", "--rate", "0.01")
     other = command.text("other.txt", seed=3)
     said = command("train", other, "--from", "book", "--steps", "1", "--rate", "0.001")
     assert said.code == 0, said.error
     config = tomllib.loads((command.runs / "other" / "config.toml").read_text())
     assert config["from"] == str(command.runs / "book")
-    assert (config["options"]["cell"], config["options"]["sizes"]) == ("gru", [16])
+    assert (config["options"]["cell"], config["options"]["sizes"]) == ("lstm", [16])
     assert (config["options"]["rate"], config["options"]["steps"]) == (0.001, 1)
     parent, child = (json.loads((command.runs / name / "config.json").read_text()) for name in ("book", "other"))
     assert parent["assets"] == child["assets"]
     first = next(event for event in events_of(said.out) if event["event"] == "updated")["loss"]
-    scratch = command("train", other, *SMALL, "--cell", "gru", "--steps", "1", "--name", "scratch")
+    scratch = command("train", other, *SMALL, "--cell", "lstm", "--steps", "1", "--name", "scratch")
     assert first < next(event for event in events_of(scratch.out) if event["event"] == "updated")["loss"] - 0.05
 
 
@@ -221,12 +221,12 @@ def test_evaluate_keeps_what_it_found(command: Command) -> None:
 
 def test_runs(command: Command) -> None:
     command.trained("one")
-    command.trained("two", "--cell", "gru", "--seed", "1")
+    command.trained("two", "--cell", "lstm", "--seed", "1")
     listed = command("runs").out
     assert listed.index("two") < listed.index("one") and listed.count("finished") == 2
     assert command("runs", "list").out == listed
     shown = command("runs", "show", "two", "--svg", "two.svg").out
-    assert "--cell" in shown and "gru" in shown and "step-00000012.txt" in shown
+    assert "--cell" in shown and "lstm" in shown and "step-00000012.txt" in shown
     assert (command.folder / "two.svg").read_text().startswith("<svg")
     compared = command("runs", "compare", "one", "two", "--svg", "both.svg").out
     assert "cell" in compared and "lstm" in compared and "gru" in compared and "window" not in compared
@@ -326,7 +326,7 @@ def test_report_refuses(command: Command, monkeypatch: pytest.MonkeyPatch) -> No
     measured(command, "zero")
     command.trained("unmeasured", "--seed", "1")
     measured(command, "same")
-    measured(command, "other", "--cell", "gru", "--seed", "2")
+    measured(command, "other", "--cell", "lstm", "--seed", "2")
     measured(command, "tuned", "--from", "zero", "--seed", "3")
     with monkeypatch.context() as patched:
         patched.setattr(session, "stop_on_signals", stopping_after(1))

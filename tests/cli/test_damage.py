@@ -143,7 +143,7 @@ def test_weights_that_are_removed_are_made_again(command: Command) -> None:
 def test_weights_of_another_model(command: Command) -> None:
     run = command.trained("book")
     other = command.trained("other", "--sizes", "24")
-    third = command.trained("third", "--cell", "gru")
+    third = command.trained("third", "--cell", "lstm")
     for source in (other, third):
         shutil.copy(source / "model.safetensors", run / "model.safetensors")
         before = tree(run)
@@ -155,7 +155,7 @@ def test_weights_of_another_model(command: Command) -> None:
 def test_a_checkpoint_of_another_model(command: Command, halted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(session, "stop_on_signals", stopping_after(8))
-        command("train", command.text(), *SMALL, "--name", "other", "--cell", "gru")
+        command("train", command.text(), *SMALL, "--name", "other", "--cell", "lstm")
     shutil.rmtree(halted / "checkpoints")
     shutil.copytree(command.runs / "other" / "checkpoints", halted / "checkpoints")
     before = tree(halted)

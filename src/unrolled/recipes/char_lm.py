@@ -29,7 +29,7 @@ TEST_STREAMS = 64
 class CharLMOptions(Options):
     """Options of char-lm. The defaults are tuned for five minutes on two cores: see docs/char-lm.md."""
 
-    cell: str = "lstm"
+    cell: str = "gru"
     symbols: Literal["characters", "bytes", "bpe"] = "characters"
     """What the model reads and writes one at a time. bpe needs the extra `bpe`."""
     bpe_size: int = 1024
@@ -40,15 +40,15 @@ class CharLMOptions(Options):
     """Parts by position. The last is read by `evaluate` alone."""
     embedding: int = 64
     """Features of a symbol; 0 feeds it one-hot."""
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (512,)
+    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256, 256, 256)
     """Hidden units of each layer."""
-    connections: Literal["plain", "residual", "dense"] = "plain"
-    """residual: layers of one size, added to what they read. dense: each reads all below, side by side."""
+    connections: Literal["plain", "residual", "dense"] = "residual"
+    """residual: layers of one size, added to what they read. dense: each reads all below, side by side. plain: neither."""
     learnt_initial_state: bool = False
     """Train what a stream starts from, instead of zeros."""
-    embedding_dropout: float = 0.2
+    embedding_dropout: float = 0.1
     """On the embedding, one mask for a window."""
-    dropout: float = 0.5
+    dropout: float = 0.3
     """Before the softmax, one mask for a window."""
     layer_dropout: float = 0.0
     """Between layers, a mask for each step."""
@@ -76,7 +76,7 @@ class CharLMOptions(Options):
     """How the rates fall to nothing over the budget."""
     warmup: int = 50
     """Steps in which the rates rise to their height."""
-    weight_decay: float = 0.1
+    weight_decay: float = 0.3
     """Decoupled, on matrices, of both optimisers."""
     clip: float = 1.0
     """The gradient's greatest norm; 0 is none."""
@@ -86,7 +86,7 @@ class CharLMOptions(Options):
         require(len(self.sizes) > 0 and min(self.sizes) >= 1, "sizes", self.sizes, "one or more sizes of 1 or more")
         require(self.embedding >= 0, "embedding", self.embedding, "0 (one-hot) or more")
         alike = self.connections != "residual" or len(set(self.sizes)) == 1
-        require(alike, "sizes", self.sizes, "equal sizes for residual connections")
+        require(alike, "sizes", self.sizes, "equal sizes for residual connections, or --connections plain")
         for name in ("embedding_dropout", "dropout", "layer_dropout", "recurrent_dropout", "zoneout", "weight_drop"):
             rate = getattr(self, name)
             require(0 <= rate < 1, name, rate, "at least 0 and below 1")

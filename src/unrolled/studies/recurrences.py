@@ -55,6 +55,7 @@ TASKS = (
         {
             "data": "tinyshakespeare",
             "embedding": 32,
+            "connections": "plain",
             "embedding_dropout": 0.0,
             "dropout": 0.0,
             "batch_size": 32,
