@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from benchmarks import __main__ as runner
 from benchmarks import command as commands
 from benchmarks import suite as suites
-from benchmarks.suites import large_text, start
+from benchmarks.suites import lab, large_text, start
 from unrolled.errors import OptionError, UserError
 from unrolled.workshop.page import page
 from unrolled.workshop.results import Figure, Result, read_result
@@ -152,3 +154,38 @@ def test_the_text_is_of_the_size_asked_for() -> None:
     assert b"def __init__(self" in text
     with pytest.raises(UserError, match="are needed"):
         large_text.python_text(1 << 40)
+
+
+@linux
+def test_the_lab_is_measured_beside_trainings_with_and_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def train(folder: Path, name: str, watched: bool) -> tuple[float, float]:
+        order.append(name)
+        return 100.0 - watched - int(name[-1:].replace("t", "0")), 1.5 * watched
+
+    monkeypatch.setattr(lab, "train", train)
+    monkeypatch.setattr(lab, "long_run", lambda like, run: None)
+    for name, seconds in (("until_first_page", 0.5), ("until_history", 2.0)):
+        monkeypatch.setattr(lab, name, lambda folder, seconds=seconds: seconds)
+    found = [(figure.values, figure.met) for figure in lab.measure()]
+    ratios = [round((99 - pair) / (100 - pair), 3) for pair in range(lab.PAIRS)]
+    assert found[:4] == [
+        ((0.5,) * lab.RUNS, True),
+        ((2.0,) * lab.RUNS, False),
+        ((1.5,) * lab.PAIRS, True),
+        (tuple(ratios), None),
+    ]
+    # Every pair says the same, and not that they are equal: that is no noise.
+    assert found[5][1] is False
+    assert order[1:5] == ["watched-0", "alone-0", "alone-1", "watched-1"]
+
+
+@linux
+def test_what_a_process_has_used_is_what_it_says_itself() -> None:
+    before = time.process_time()
+    while time.process_time() - before < 0.1:
+        pass
+    assert lab.cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.15)
