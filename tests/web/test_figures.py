@@ -83,6 +83,18 @@ def test_lines_go_through_their_values(visit: Visit) -> None:
     assert figure.locator(".read-out").inner_text().split() == ["steps", "back", "4", "falls", "0.01000"]
 
 
+def test_a_spike_among_many_points_is_seen(visit: Visit) -> None:
+    xs = tuple(map(float, range(20_000)))
+    spike = tuple(10.0 if x == 12_345 else 1.0 for x in xs)
+    figure = _show(visit, Curves("Norm", (Series("norm", xs, spike),), "step", "norm"))
+    points = _points(figure.locator("path.curve"))
+    assert len(points) < 4000
+    highest = min(points, key=lambda point: point[1])
+    (left, base), (right, _) = points[0], points[-1]
+    assert (highest[0] - left) / (right - left) == pytest.approx(12_345 / 20_000, abs=0.002)
+    assert base - highest[1] > 200
+
+
 def test_a_band_lies_between_its_edges(visit: Visit) -> None:
     band = {"name": "nine in ten", "x": [1, 2, 4], "low": [0.5, 0.05, 0.005], "high": [2, 0.2, 0.02], "about": "falls"}
     figure = _show(visit, {**CURVES.to_json(), "bands": [band]})

@@ -57,7 +57,7 @@ def test_what_is_wrong_is_said_at_its_field(visit: Visit) -> None:
 def test_a_text_of_ones_own_is_sent_and_a_run_is_started_on_it(visit: Visit, runs: Path) -> None:
     page = visit.open("/train")
     text = (runs.parent / "book.txt").read_text(encoding="utf-8")
-    page.get_by_label("A text of your own").set_input_files(
+    page.get_by_label("A file of your own").set_input_files(
         {"name": "own words.txt", "mimeType": "text/plain", "buffer": text.encode()}
     )
     page.get_by_text("6,000 bytes, chosen as the data").wait_for()

@@ -38,6 +38,6 @@ def test_a_hostile_text_is_read_as_text(visit: Visit) -> None:
 def test_a_hostile_file_name_is_only_text(visit: Visit) -> None:
     page = visit.open("/train")
     said = {"name": folders.HOSTILE_NAME + ".txt", "mimeType": "text/plain", "buffer": b"a text\n" * 100}
-    page.get_by_label("A text of your own").set_input_files(said)
+    page.get_by_label("A file of your own").set_input_files(said)
     page.locator(".errors .error, .upload p:has-text('chosen as the data')").first.wait_for()
     assert page.locator("main img").count() == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from playwright.sync_api import Route
+
 from . import folders
 from .browser import Visit, cells, values
 from .folders import STEPS, decay, events, planned, training, unfinished, updated, write
@@ -87,6 +89,11 @@ def test_a_run_is_drawn_on_while_it_trains(visit: Visit, runs: Path) -> None:
         assert page.locator("text.event").first.text_content() == "rolled back"
         assert page.locator(".happenings").text_content() == "Step 3: rolled back to step 2, rates × 0.5: loss was nan"
         assert values(page.locator("lab-figure").first)[-1] == ["training", "3", "3.125"]
+        # What was said of steps after a checkpoint is void once training goes on from there.
+        write(run, {"event": "resumed", "step": 2, "checkpoint": "step-00000002"}, updated(3, 3.0625), updated(4, 3.0))
+        head.get_by_text("step 4 of 400").wait_for()
+        kept = [["training", "2", "3.250"], ["training", "3", "3.062"], ["training", "4", "3"]]
+        assert values(page.locator("lab-figure").first)[1:] == kept
     page.locator(".state", has_text="stopped").wait_for()
     assert page.get_by_role("button", name="Go on").is_visible()
 
@@ -102,3 +109,63 @@ def test_a_run_of_a_hundred_thousand_updates_opens_at_once(visit: Visit, runs: P
     loss.locator(".stage").press("End")
     assert "100,000" in loss.locator(".read-out").text_content()
     assert "1.02" in loss.locator(".read-out").text_content()
+
+
+def test_where_nothing_was_trained_yet_the_demo_run_starts_by_a_button(visit: Visit) -> None:
+    def only_bundled(route: Route) -> None:
+        if route.request.method == "POST":
+            sent.append(route.request.post_data_json)
+            route.fulfill(status=201, json={"name": "first"})
+            return
+        answer = route.fetch()
+        route.fulfill(response=answer, json={"runs": [run for run in answer.json()["runs"] if run["bundled"]]})
+
+    sent: list[object] = []
+    visit.page.route("**/api/runs", only_bundled)
+    page = visit.open("/")
+    assert page.locator(".run-row h2").all_text_contents()[-1] == "tiny"
+    assert page.get_by_role("link", name="Look into tiny").get_attribute("href").endswith("?run=tiny")
+    page.get_by_role("button", name="Start the demo run").press("Enter")
+    page.locator("h1", has_text="first").wait_for()
+    assert sent == [{"recipe": "char-lm", "fields": {"minutes": 2}}]
+
+
+def test_a_stream_that_breaks_off_is_taken_up_again(visit: Visit, runs: Path) -> None:
+    run = unfinished(runs, "broken-off", planned(50), updated(1, 3.5))
+    tries: list[str | None] = []
+
+    def refused_at_first(route: Route) -> None:
+        tries.append(route.request.headers.get("last-event-id"))
+        if len(tries) < 3:
+            route.abort()
+        else:
+            route.continue_()
+
+    visit.page.route("**/api/runs/broken-off/events", refused_at_first)
+    with training(run):
+        page = visit.open("/run/broken-off")
+        page.get_by_text("The connection broke off; trying again.").wait_for()
+        write(run, updated(2, 3.25))
+        page.get_by_text("step 2 of 50").wait_for()
+        assert page.get_by_text("The connection broke off; trying again.").is_hidden()
+        assert tries == [None, None, None]
+    visit.complaints[:] = [said for said in visit.complaints if "ERR_FAILED" not in said]
+
+
+def test_a_training_is_stopped_and_goes_on_by_buttons(visit: Visit, runs: Path) -> None:
+    run = unfinished(runs, "stopped-by-hand", planned(50), updated(1, 3.5))
+    asked: list[str] = []
+
+    # The training is this process: what is asked of it goes no further than here.
+    def taken(route: Route) -> None:
+        asked.append(route.request.method + " " + route.request.url.rpartition("/api/")[2])
+        route.fulfill(status=202, json={"name": "stopped-by-hand"})
+
+    visit.page.route("**/api/runs/stopped-by-hand/stop", taken)
+    visit.page.route("**/api/runs/stopped-by-hand/resume", taken)
+    with training(run):
+        page = visit.open("/run/stopped-by-hand")
+        page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_timeout(100)
+    assert asked == ["POST runs/stopped-by-hand/stop", "POST runs/stopped-by-hand/resume"]

@@ -15,7 +15,7 @@ import { fromText, toText } from "./values.js";
 const OPEN = 6;
 // Where the command takes files and modules as well, which the lab does not, its own help would promise too much.
 const HELP = {
-  "data data": "A data set that is here, or a text of your own.",
+  "data data": "A data set that is here, or a file of your own.",
   "cell cell": "Any cell, by its name.",
   "run run": "A trained model: a run, or tiny, which is part of the package.",
   "run run-or-cell": "A run, or a cell by its name, as it starts.",

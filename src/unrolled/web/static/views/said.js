@@ -1,13 +1,22 @@
 // What an action says, as it comes: figures, lines, text that is being written.
 
 import { figureElement } from "../figures/figure.js";
-import { visible } from "../figures/words.js";
+import { number, visible } from "../figures/words.js";
 import { h } from "../shell/dom.js";
+import { progressWords } from "./run-state.js";
+
+const PROGRESS = {
+  "study-began": ({ study, jobs, done }) => `${study}: ${done} of ${jobs} jobs done`,
+  "job-began": ({ job }) => job,
+  "job-progress": ({ job, step, steps, loss }) => `${job}: ${progressWords(step, steps)}, loss ${number(Number(loss))}`,
+  "study-stopped": ({ done, jobs }) => `stopped: ${done} of ${jobs} jobs done`,
+};
 
 export class Said {
   constructor() {
     this.element = h("div", { class: "said" });
     this.writing = null;
+    this.progress = h("p", { class: "muted", role: "status" });
   }
 
   /** Put one event of an action on the page. Those that say nothing to a person are passed over. */
@@ -21,6 +30,15 @@ export class Said {
     else if (event.event === "note") this.element.append(h("p", { class: "note" }, lines(event.text)));
     else if (event.event === "evaluated") this.element.append(figureElement(evaluated(event)));
     else if (event.event === "job-ended") this.element.append(h("p", { class: "note" }, jobEnded(event)));
+    this.#progress(event);
+  }
+
+  // What takes long says where it stands, below what it has found so far.
+  #progress(event) {
+    const words = PROGRESS[event.event]?.(event);
+    if (words === undefined) return;
+    this.progress.textContent = visible(words);
+    this.element.append(this.progress);
   }
 
   #piece(event) {

@@ -41,9 +41,9 @@ export async function show(page, lab) {
     const recipe = recipes.find((one) => one.name === name);
     lab.set({ recipe: name === USUAL ? "" : name, ...values });
     fill(about, h("p", {}, visible(recipe.summary)), h("p", { class: "muted small" }, visible(recipe.source)), bars(recipe));
-    files.hidden = !recipe.writes;
     try {
       const { fields } = await get(`recipes/${encodeURIComponent(name)}/form`, { signal: lab.signal });
+      files.hidden = !fields.some((field) => field.kind === "data");
       form = new FieldForm(fields, {
         values: { ...lab.state, ...values },
         lists,
@@ -83,8 +83,8 @@ function bars(recipe) {
 
 // A file of one's own: sent to the lab, which keeps it under its name, and then chosen as the data.
 function uploadCard(limit, lab, uploaded) {
-  const said = h("p", { class: "muted small", role: "status" }, `A text in UTF-8, of ${megabytes(limit)} at most. It stays on this machine.`);
-  const input = h("input", { type: "file", id: "own-file", accept: ".txt,.csv,.md,.py,.json,text/*", on: { change: send } });
+  const said = h("p", { class: "muted small", role: "status" }, `A text, or a table (CSV), in UTF-8, of ${megabytes(limit)} at most. It stays on this machine.`);
+  const input = h("input", { type: "file", id: "own-file", accept: ".txt,.csv,.tsv,.md,.py,.json,text/*", on: { change: send } });
 
   async function send() {
     const [file] = input.files;
@@ -104,7 +104,7 @@ function uploadCard(limit, lab, uploaded) {
     }
   }
 
-  return h("div", { class: "card upload" }, h("label", { for: "own-file" }, "A text of your own"), input, said);
+  return h("div", { class: "card upload" }, h("label", { for: "own-file" }, "A file of your own"), input, said);
 }
 
 function megabytes(bytes) {
