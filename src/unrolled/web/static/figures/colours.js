@@ -28,30 +28,25 @@ export function scale(name) {
 class Scale {
   constructor(name) {
     const stops = token(`--scale-${name}`).split(/\s+/);
-    const colours = [];
-    for (let i = 0; i <= SHADES; i += 1) colours.push(mix(stops, i / SHADES));
-    this.css = [...colours, token("--absent")];
+    this.colours = [];
+    for (let i = 0; i <= SHADES; i += 1) this.colours.push(mix(stops, i / SHADES));
+    this.colours.push(token("--absent"));
     // As the bytes of a pixel, red first, opaque.
-    this.pixels = new Uint32Array(new Uint8ClampedArray(this.css.flatMap((one) => [...rgb(one), 255])).buffer);
-  }
-
-  shade(share) {
-    if (Number.isNaN(share)) return SHADES + 1;
-    return Math.round(Math.min(Math.max(share, 0), 1) * SHADES);
+    this.pixels = new Uint32Array(new Uint8ClampedArray(this.colours.flatMap((one) => [...rgb(one), 255])).buffer);
   }
 
   pixel(share) {
-    return this.pixels[this.shade(share)];
+    return this.pixels[shade(share)];
   }
 
+  /** The same for a drawing. */
   colour(share) {
-    return this.css[this.shade(share)];
+    return this.colours[shade(share)];
   }
+}
 
-  /** The colours of evenly spaced shares, for a legend. */
-  steps(count) {
-    return Array.from({ length: count }, (_, i) => this.colour(i / (count - 1)));
-  }
+function shade(share) {
+  return Number.isNaN(share) ? SHADES + 1 : Math.round(Math.min(Math.max(share, 0), 1) * SHADES);
 }
 
 function mix(stops, share) {

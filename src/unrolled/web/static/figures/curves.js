@@ -73,7 +73,7 @@ export function drawCurves(place, figure, element) {
  * Classes of each line: its colour, from that of number `start` on, and how it is dashed. Beyond the colours there are,
  * dashes tell lines apart.
  */
-export function lineStyles(series, start = 1) {
+function lineStyles(series, start = 1) {
   const colours = new Map();
   let own = start - 1;
   const first = series.map((one) => {
@@ -112,7 +112,7 @@ function dot(cx, cy, style) {
 }
 
 /** The points in pixels; where several fall on one column, the first, the lowest, the highest and the last of them. */
-export function thinned(xs, ys, toX, toY) {
+function thinned(xs, ys, toX, toY) {
   const points = [];
   let column = NaN;
   let kept = [];

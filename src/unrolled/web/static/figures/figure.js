@@ -32,7 +32,7 @@ const KINDS = {
   tree: drawTree,
 };
 
-export class LabFigure extends HTMLElement {
+class LabFigure extends HTMLElement {
   #figure = null;
   #marks = [];
   #selected = -1;

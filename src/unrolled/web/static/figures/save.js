@@ -36,7 +36,7 @@ function fileName(title) {
 }
 
 /** The picture as one SVG element, on a card with its title. */
-export function toSVG(place, title) {
+function toSVG(place, title) {
   const box = place.getBoundingClientRect();
   const width = Math.ceil(Math.max(box.width, 320)) + 2 * EDGE;
   const height = Math.ceil(place.scrollHeight) + HEAD + 2 * EDGE;

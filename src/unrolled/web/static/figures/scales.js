@@ -7,7 +7,7 @@ const MOST_TICKS = 12;
 const FARTHEST = 1e150;
 
 /** From `low` to `high`, with the values that get a tick and what is written there. */
-export class Axis {
+class Axis {
   constructor(low, high, log, ticks) {
     Object.assign(this, { low, high, log, ticks });
     this.start = log ? Math.log10(low) : low;

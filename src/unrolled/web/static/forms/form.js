@@ -73,14 +73,6 @@ export class FieldForm {
     return found;
   }
 
-  /** Put a text into a field, as if it had been typed. */
-  put(name, text) {
-    const row = this.rows.get(name);
-    if (!row) return;
-    if (row.field.kind === "switch") row.input.checked = text === "true";
-    else row.input.value = text;
-  }
-
   /** Show what is wrong: at its field, if it names one of these, else above. */
   wrong(error) {
     const row = this.rows.get(error.field);
@@ -126,10 +118,7 @@ export class FieldForm {
     input.setAttribute("aria-describedby", help ? `${id}-help ${id}-problem` : `${id}-problem`);
     this.rows.set(field.name, { field, input, problem });
     const label = h("label", { for: id }, field.name.replaceAll("_", " "));
-    const offered = input.getAttribute("list")
-      ? h("datalist", { id: `${id}-list` }, field.suggestions.map((value) => h("option", { value })))
-      : null;
-    return h("div", { class: `field kind-${field.kind}` }, label, input, offered, help, problem);
+    return h("div", { class: `field kind-${field.kind}` }, label, input, help, problem);
   }
 }
 
@@ -150,8 +139,6 @@ function control(field, id, lists) {
   if (!field.many && (field.kind === "whole" || field.kind === "number")) {
     input.setAttribute("inputmode", field.kind === "whole" ? "numeric" : "decimal");
   }
-  if (!field.suggestions?.length) return input;
-  input.setAttribute("list", `${id}-list`);
   return input;
 }
 

@@ -17,7 +17,7 @@
 // made anew.
 
 import { announce, liveRegion } from "./announce.js";
-import { followLinks, go, link, read } from "./address.js";
+import { followLinks, link, read } from "./address.js";
 import { LabError } from "./api.js";
 import { fill, h, s } from "./dom.js";
 import { errorBox, isAbort } from "./error.js";
@@ -192,5 +192,3 @@ function mark() {
 export function startShell() {
   new Shell().start(document.body);
 }
-
-export { go, link };

@@ -113,7 +113,7 @@ export class RunLog {
 }
 
 /** The figure that a validation is judged by: the one called loss, else its first. */
-export function firstFigure(figures) {
+function firstFigure(figures) {
   return "loss" in figures ? "loss" : Object.keys(figures)[0];
 }
 
