@@ -6,8 +6,14 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from unrolled.errors import DataError
+from unrolled.workshop.looking import Words
+from unrolled.workshop.messages import Predicted
+from unrolled.workshop.predict import PredictRequest, predict
 
 from ..recipes.stand_in import write_columns, write_reviews
 from .command import Command, one_line
@@ -147,3 +153,15 @@ def test_training_from_standard_input_goes_on_without_it(command: Command, monke
     said = command("train", "sentiment", "--data", "-", *SMALL, "--name", "piped", "--label", "stars")
     assert said.code == 0, said.error
     assert command("evaluate", "piped").code == 0
+
+
+@pytest.mark.parametrize("form", ["lines", "table"])
+def test_what_a_browser_sends_is_never_the_name_of_a_file(command: Command, form: Any) -> None:
+    file = write_reviews(command.folder / "secret.csv")
+    assert command("train", "sentiment", "--data", str(file), *SMALL, "--name", "feels", "--label", "stars").code == 0
+    request = PredictRequest("feels", Words(str(file)), form, runs=str(command.runs))
+    try:
+        said = [one.answer["text"] for one in predict(request) if isinstance(one, Predicted)]
+    except DataError as error:
+        said = [str(error)]
+    assert said and not any("lovely" in text or "dull" in text for text in said), said

@@ -116,3 +116,12 @@ def test_an_answer_comes_at_once(runs: Path) -> None:
         pointed(run, points)
         taken.append(time.process_time() - began)
     assert min(taken) < 0.1
+
+
+def test_points_can_be_given_as_they_are(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = "\n".join(f"{x} {y}" for x, y in POINTS.tolist())
+    assert main(["point", "convex-hull", content, "--runs", str(runs)]) == 0
+    numbers = pointed(load(runs, "convex-hull"), POINTS)
+    assert capsys.readouterr().out.startswith(f"convex hull: {' '.join(map(str, numbers))}")
+    assert main(["point", "convex-hull", "1 2\n3", "--runs", str(runs)]) == 2
+    assert "the points, line 2: expected the two numbers" in capsys.readouterr().err

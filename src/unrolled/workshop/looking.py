@@ -191,21 +191,28 @@ def given_text(word: str, length: int, encoding: str = "utf-8") -> str:
     """
     from unrolled.data import reading, text
 
-    if isinstance(word, Words):
+    if means_words(word):
         return word[:length]
     encoding = reading.check_encoding(encoding)
     if word == "-":
         return _standard_input(length, encoding)
-    ending = Path(word).suffix.lower()
-    looks_like_a_file = not any(map(str.isspace, word)) and (os.sep in word or ending in text.TEXT_ENDINGS)
-    if not os.path.exists(word) and not looks_like_a_file:
-        return word[:length]
     read = ""
     for chunk in reading.read_text(reading.parts(text.find_files([word])), encoding):
         read += chunk
         if len(read) >= length:
             break
     return read[:length]
+
+
+def means_words(word: str) -> bool:
+    """Whether `word` is itself what is to be read: no file, nothing that looks like one, and not standard input."""
+    from unrolled.data import text
+
+    if isinstance(word, Words):
+        return True
+    ending = Path(word).suffix.lower()
+    looks_like_a_file = not any(map(str.isspace, word)) and (os.sep in word or ending in text.TEXT_ENDINGS)
+    return word != "-" and not looks_like_a_file and not os.path.exists(word)
 
 
 def _standard_input(length: int, encoding: str) -> str:

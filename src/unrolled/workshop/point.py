@@ -13,7 +13,7 @@ import tyro
 from unrolled.errors import OptionError
 from unrolled.figures import Points, Series
 from unrolled.workshop import folder as folders
-from unrolled.workshop.looking import Files, given_text, show
+from unrolled.workshop.looking import Files, given_text, means_words, show
 from unrolled.workshop.messages import Message, Pointed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from unrolled.workshop.run import Run
 
-#: Characters of standard input that are read.
+#: Characters that are read.
 LONGEST = 100_000
 #: Points without which there is no answer.
 FEWEST = 3
@@ -36,8 +36,8 @@ class PointRequest(Files):
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run of convex-hull, salesman or delaunay: its name or folder. Empty: the newest run."""
-    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")] = ""
-    """Two numbers a line, x and y; - is standard input. Empty: points drawn at random."""
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-|WORDS")] = ""
+    """Two numbers a line, x and y: in a file, from standard input (-), or as they are. Empty: drawn at random."""
     count: int = 10
     """How many points are drawn, where no file is given."""
     seed: int = 0
@@ -123,9 +123,6 @@ def _coordinates(points: list[list[float]]) -> tuple[tuple[float, ...], tuple[fl
 
 
 def _content(file: str) -> tuple[str, str]:
-    """The text of a file or of standard input, and what it is called in messages."""
-    from unrolled.data import reading, text
-
-    if file == "-":
-        return given_text("-", LONGEST), "standard input"
-    return "".join(reading.read_text(reading.parts(text.find_files([file])), "utf-8")), Path(file).name
+    """The text that `file` means, and what it is called in messages."""
+    name = "standard input" if file == "-" else "the points" if means_words(file) else Path(file).name
+    return given_text(file, LONGEST), name

@@ -17,6 +17,7 @@ import tyro
 
 from unrolled.errors import DataError, OptionError
 from unrolled.workshop import folder as folders
+from unrolled.workshop.looking import Words
 from unrolled.workshop.messages import Columns, Message, Predicted
 
 if TYPE_CHECKING:
@@ -201,9 +202,10 @@ def _form(request: PredictRequest, texts: bool) -> Form:
 def _table(request: PredictRequest) -> Table:
     from unrolled.data.tables import parse_table, read_table
 
-    if request.file != "-":
+    if request.file != "-" and not _are_words(request.file):
         return read_table(request.file, request.encoding, request.separator)
-    return parse_table(_whole(request)[1], STANDARD_INPUT, request.separator)
+    name, whole = _whole(request)
+    return parse_table(whole, name, request.separator)
 
 
 def _lines(request: PredictRequest) -> list[str]:
@@ -240,8 +242,8 @@ def _whole(request: PredictRequest) -> tuple[str, str]:
 
 
 def _are_words(file: str) -> bool:
-    """What has a blank in it and is no file is a text."""
-    return any(map(str.isspace, file.strip())) and not os.path.exists(file)
+    """What has a blank in it and is no file is a text; and what a browser sends, always."""
+    return isinstance(file, Words) or (any(map(str.isspace, file.strip())) and not os.path.exists(file))
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 // Milliseconds after which a stream that broke off is asked for again; doubled each time, up to the longest.
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 8000;
+// Letters that end a message, less one.
+const LONGEST_END = 3;
 
 /** kind: the class of the error at the server, or "Unreachable". field: of the form, where one is known. */
 export class LabError extends Error {
@@ -117,18 +119,24 @@ async function refusal(answer) {
 /** The objects of a stream of server-sent events: {id, data}. */
 async function* messages(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = "";
+  // A message may be megabytes long and come in hundreds of pieces: each is searched once, with the last letters of the
+  // one before, in which the end may have begun.
+  let held = [];
+  let tail = "";
   try {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      rest += value;
-      const blocks = rest.split(/\r?\n\r?\n/);
-      rest = blocks.pop();
+      const blocks = (tail + value).split(/\r?\n\r?\n/);
+      const rest = blocks.pop();
       for (const block of blocks) {
-        const message = parsed(block);
+        const message = parsed(held.join("") + block);
+        held = [];
         if (message) yield message;
       }
+      const end = Math.max(rest.length - LONGEST_END, 0);
+      held.push(rest.slice(0, end));
+      tail = rest.slice(end);
     }
   } finally {
     await reader.cancel().catch(() => {}); // a stream that was aborted has nothing left to cancel

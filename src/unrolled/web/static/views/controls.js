@@ -1,6 +1,7 @@
 // Controls that several views have: a slider with its value beside it, a choice, a number.
 
 import { number } from "../figures/words.js";
+import { link } from "../shell/address.js";
 import { fill, h, uniqueId } from "../shell/dom.js";
 
 /** A slider: {element, value}. words: its value as a person reads it. changed(value): while it moves. */
@@ -122,6 +123,12 @@ export function oneOf({ label, value, max, changed }) {
 export function runChoice(runs, value, changed) {
   const options = runs.filter((run) => run.writes && run.weights).map((run) => [run.name, run.title]);
   return choice({ label: "Run", options, value: value || (options[0]?.[0] ?? ""), changed });
+}
+
+/** What a view shows where no run of these recipes is there: what it would show, and the way to train one. */
+export function invitation(words, recipes) {
+  const train = (recipe) => h("a", { class: "button", href: link("train", { recipe }) }, `Train ${recipe}`);
+  return h("section", { class: "card welcome" }, h("p", { class: "lead" }, words), h("div", { class: "actions" }, recipes.map(train)));
 }
 
 /** A list of bars, longest first as they come: [{name, share from 0 to 1, words}]. pressed(index): where they are buttons. */

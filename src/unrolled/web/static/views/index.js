@@ -18,5 +18,8 @@ export const VIEWS = [
   { name: "gates", label: "Gates", group: "Look inside", ofRun: true, load: () => import("./gates.js") },
   { name: "steps", label: "Step by step", group: "Look inside", load: () => import("./steps.js") },
   { name: "gradients", label: "Gradients", group: "Look inside", load: () => import("./gradients.js") },
+  { name: "sentences", label: "Sentences", group: "Look inside", load: () => import("./sentences.js") },
+  { name: "points", label: "Points", group: "Look inside", load: () => import("./points.js") },
+  { name: "forecast", label: "Forecast", group: "Look inside", load: () => import("./forecast.js") },
   { name: "inspect", label: "Diagnostics", group: "Look inside", ofRun: true, load: () => import("./inspect.js") },
 ];

@@ -17,7 +17,7 @@ export class Place {
     this.state.addEventListener("lab-pick", ({ detail }) => picked(this.names[detail.row], detail.column + 1));
   }
 
-  show(reading, at, name, unit) {
+  show(reading, at, unit) {
     const token = reading.tokens[at];
     const known = reading.logProbabilities[at];
     const told = known === null ? "nothing stands before it" : `p = ${number(Math.exp(known))}, ${number(0 - known)} nats`;
@@ -30,7 +30,7 @@ export class Place {
       this.gates(reading, at, unit),
       h("div", { class: "actions" }, this.links(reading, at, unit)),
     );
-    this.all(reading, at, name, unit);
+    this.all(reading, at);
   }
 
   others(reading, at) {
@@ -71,8 +71,11 @@ export class Place {
     ];
   }
 
-  /** Every unit at this place, in every field and gate. */
-  all(reading, at, name, unit) {
+  /** Every unit at this place, in every field and gate; which of them colours the text changes nothing here. */
+  all(reading, at) {
+    const shown = `${at} ${reading.signals.size}`;
+    if (this.reading === reading && this.shown === shown) return;
+    Object.assign(this, { reading, shown });
     this.names = reading.names.filter((one) => reading.signals.has(one));
     this.state.hidden = !this.names.length;
     if (!this.names.length) return;
@@ -84,6 +87,5 @@ export class Place {
     const columns = Array.from({ length: most }, (_, j) => String(j + 1));
     const title = `All units after “${visible(reading.tokens[at])}”, symbol ${at + 1}`;
     this.state.figure = { figure: "heat-map", title, rows: this.names, columns, values, value_label: "value", paths: [] };
-    this.state.dataset.unit = `${name} ${unit}`;
   }
 }

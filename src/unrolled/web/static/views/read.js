@@ -162,7 +162,7 @@ class Read {
       this.figure.figure = figure;
       this.figure.selected = this.at;
     }
-    this.place.show(this.reading, this.at, name, unit);
+    this.place.show(this.reading, this.at, unit);
   }
 
   byUnit(name, unit) {

@@ -29,6 +29,7 @@ export class Said {
     if (event.event === "figure") this.element.append(figureElement(event.figure));
     else if (event.event === "note") this.element.append(h("p", { class: "note" }, lines(event.text)));
     else if (event.event === "evaluated") this.element.append(figureElement(evaluated(event)));
+    else if (event.event === "predicted") this.element.append(figureElement(predicted(event)));
     else if (event.event === "job-ended") this.element.append(h("p", { class: "note" }, jobEnded(event)));
     this.#progress(event);
   }
@@ -62,6 +63,15 @@ function evaluated({ run, part, figures, targets }) {
     targets[name] ?? "",
   ]);
   return { figure: "table", title: `${run}, ${part}`, columns: ["figure", "value", "bar"], rows };
+}
+
+// Words with their tags, or a text's classes with their probabilities.
+function predicted({ line, answer }) {
+  const table = (columns, rows) => ({ figure: "table", title: `Line ${line}`, columns, rows });
+  if (answer.probabilities) return table(["class", "probability"], Object.entries(answer.probabilities));
+  const { words, word, ...tags } = answer;
+  const [columns, list] = [Object.keys(tags), words ?? [word]];
+  return table(["word", ...columns], list.map((one, i) => [one, ...columns.map((name) => [tags[name]].flat()[i])]));
 }
 
 function jobEnded({ job, state, error }) {
