@@ -23,7 +23,7 @@ void fill(Pointer* into, int count, std::uintptr_t from, long bytes) {
 }
 
 Recurrence describe(int cell, int number, long T, long B, long H, bool reverse, int threads, std::uintptr_t lengths,
-                    std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t start,
+                    std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t mask, std::uintptr_t start,
                     std::uintptr_t output, std::uintptr_t saved, std::uintptr_t every) {
   if (cell < 0 || cell >= kernels().count || number < 0 || number >= int(Number::count))
     throw std::invalid_argument("no such cell or type of number");
@@ -36,6 +36,7 @@ Recurrence describe(int cell, int number, long T, long B, long H, bool reverse, 
   p.W = reinterpret_cast<const void*>(W);
   p.output = reinterpret_cast<void*>(output);
   p.saved = reinterpret_cast<void*>(saved);
+  p.mask = reinterpret_cast<const void*>(mask);
   const CellKernels& known = kernels().cells[cell];
   const long size = computed_bytes(number);
   fill(p.extra, known.extra, extra, H * size);
@@ -74,31 +75,35 @@ Scan describe_scan(int number, long T, long rows, long columns, bool reverse, in
 NB_MODULE(_native, m) {
   m.def("instruction_set", [] { return kernels().name; });
 
-  // Name → what its struct says: number, gates, states, saved, extra, same_gradient.
+  // Name → what its struct says: number, gates, states, saved, extra, product, same_gradient.
   m.def("cells", [] {
     nb::dict found;
     for (int cell = 0; cell < kernels().count; ++cell) {
       const CellKernels& one = kernels().cells[cell];
-      found[one.name] = nb::make_tuple(cell, one.gates, one.states, one.saved, one.extra, one.same_gradient);
+      found[one.name] = nb::make_tuple(cell, one.gates, one.states, one.saved, one.extra, one.product, one.same_gradient);
     }
     return found;
   });
 
   m.def("forward", [](int cell, int number, long T, long B, long H, bool reverse, int threads, std::uintptr_t lengths,
-                      std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t start,
+                      std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t mask, std::uintptr_t start,
                       std::uintptr_t output, std::uintptr_t saved, std::uintptr_t every, std::uintptr_t last) {
-    Recurrence p = describe(cell, number, T, B, H, reverse, threads, lengths, u, W, extra, start, output, saved, every);
-    fill(p.last, kernels().cells[cell].states, last, B * H * computed_bytes(number));
+    Recurrence p = describe(cell, number, T, B, H, reverse, threads, lengths, u, W, extra, mask, start, output, saved, every);
+    const CellKernels& known = kernels().cells[cell];
+    fill(p.last, known.states, last, B * H * computed_bytes(number));
+    large_pages(p.output, T * B * H * stored_bytes(number));
+    large_pages(p.saved, T * B * H * known.saved * stored_bytes(number));
+    large_pages(p.every[1], T * B * H * (known.states - 1) * computed_bytes(number));
     const nb::gil_scoped_release release;
-    kernels().cells[cell].forward[number](p);
+    known.forward[number](p);
   });
 
   m.def("backward", [](int cell, int number, long T, long B, long H, bool reverse, int threads, std::uintptr_t lengths,
-                       std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t start,
+                       std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t mask, std::uintptr_t start,
                        std::uintptr_t output, std::uintptr_t saved, std::uintptr_t every, std::uintptr_t d_output,
                        std::uintptr_t d_last, std::uintptr_t d_u, std::uintptr_t d_r, std::uintptr_t d_extra,
                        std::uintptr_t d_start) {
-    Recurrence p = describe(cell, number, T, B, H, reverse, threads, lengths, u, W, extra, start, output, saved, every);
+    Recurrence p = describe(cell, number, T, B, H, reverse, threads, lengths, u, W, extra, mask, start, output, saved, every);
     const CellKernels& known = kernels().cells[cell];
     const long size = computed_bytes(number);
     p.d_output = reinterpret_cast<const void*>(d_output);
@@ -107,6 +112,8 @@ NB_MODULE(_native, m) {
     p.d_r = reinterpret_cast<void*>(d_r);
     fill(p.d_extra, known.extra, d_extra, H * size);
     fill(p.d_start, known.states, d_start, B * H * size);
+    large_pages(p.d_u, T * B * H * known.gates * stored_bytes(number));
+    if (!known.same_gradient) large_pages(p.d_r, T * B * H * known.gates * stored_bytes(number));
     const nb::gil_scoped_release release;
     known.backward[number](p);
   });
@@ -183,5 +190,16 @@ NB_MODULE(_native, m) {
     const nb::gil_scoped_release release;
     for (void* written : {p.d_a, p.d_b}) large_pages(written, T * rows * columns * scan_bytes(number));
     kernels().scan->backward[number](p);
+  });
+
+  m.def("product", [](int number, long M, long N, long K, std::uintptr_t A, long A_stride, bool A_transposed,
+                      std::uintptr_t B, long B_stride, bool B_transposed, std::uintptr_t bias, std::uintptr_t to,
+                      int threads) {
+    if (number < 0 || number > int(Number::float64)) throw std::invalid_argument("products are of float32 or float64");
+    const Product p{M, N, K, reinterpret_cast<const void*>(A), A_stride, A_transposed, reinterpret_cast<const void*>(B),
+                    B_stride, B_transposed, reinterpret_cast<const void*>(bias), reinterpret_cast<void*>(to), threads};
+    large_pages(p.to, M * N * stored_bytes(number));
+    const nb::gil_scoped_release release;
+    kernels().product[number](p);
   });
 }

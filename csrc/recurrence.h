@@ -12,10 +12,11 @@ namespace unrolled {
 
 enum class Number : int { float32, float64, bfloat16, count };
 
+inline long stored_bytes(int number) { return number == int(Number::float64) ? 8 : number == int(Number::bfloat16) ? 2 : 4; }
 // Of a C.
 inline long computed_bytes(int number) { return number == int(Number::float64) ? 8 : 4; }
 
-constexpr int MOST_STATES = 2;
+constexpr int MOST_STATES = 4;
 constexpr int MOST_EXTRA = 4;
 
 struct Recurrence {
@@ -26,6 +27,7 @@ struct Recurrence {
   const void* u;                       // (T, B, G·H) S, what came in
   const void* W;                       // (G·H, H) C, recurrent weights
   const void* extra[MOST_EXTRA];       // (H) C each
+  const void* mask;                    // (B, H) C, multipliers on h as it enters the product; null for none
   const void* start[MOST_STATES];      // (B, H) C, the state before the first step
   void* output;                        // (T, B, H) S: h
   void* last[MOST_STATES];             // (B, H) C, the state after the last step
@@ -42,10 +44,28 @@ struct Recurrence {
 
 typedef void (*Run)(const Recurrence&);
 
+// to (M, N) = A (M, K) · B (K, N) + bias (N), all C and K at least 1; rows of A and B as they stand in memory are their stride
+// apart.
+struct Product {
+  long M, N, K;
+  const void* A;
+  long A_stride;
+  bool A_transposed;  // A stands in memory as (K, M)
+  const void* B;
+  long B_stride;
+  bool B_transposed;  // B stands in memory as (N, K)
+  const void* bias;   // or null
+  void* to;
+  int threads;        // at most
+};
+
+typedef void (*Multiply)(const Product&);
+
 // One cell: what its struct in isa/cells.h says of it, and its kernels by type of number.
 struct CellKernels {
   const char* name;
   int gates, states, saved, extra;
+  bool product;        // whether the state comes round through W; where not, W is empty
   bool same_gradient;
   Run forward[int(Number::count)];
   Run backward[int(Number::count)];
@@ -59,6 +79,7 @@ struct Kernels {
   const char* name;
   const CellKernels* cells;
   int count;
+  Multiply product[2];  // float32, float64
   const StreamKernels* streams;
   int stream_count;
   const ScanKernels* scan;

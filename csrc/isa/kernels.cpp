@@ -1,4 +1,5 @@
 // The kernels of one instruction set. The build compiles this file once for each, with the set's name as UNROLLED_SET.
+#include "matrix.h"
 #include "scan.h"
 #include "sequence.h"
 #include "stream.h"
@@ -18,11 +19,10 @@ constexpr CellKernels entry(const char* name) {
           Cell::STATES,
           Cell::SAVED,
           Cell::EXTRA,
+          Cell::PRODUCT,
           Cell::SAME_GRADIENT,
-          {Sequence<Cell, float>::forward_pass, Sequence<Cell, double>::forward_pass,
-           Sequence<Cell, bfloat16>::forward_pass},
-          {Sequence<Cell, float>::backward_pass, Sequence<Cell, double>::backward_pass,
-           Sequence<Cell, bfloat16>::backward_pass}};
+          {Sequence<Cell, float, true>::call, Sequence<Cell, double, true>::call, Sequence<Cell, bfloat16, true>::call},
+          {Sequence<Cell, float, false>::call, Sequence<Cell, double, false>::call, Sequence<Cell, bfloat16, false>::call}};
 }
 
 // Constants of the program: nothing of a set that the machine may not have runs before it was chosen.
@@ -32,6 +32,13 @@ constexpr CellKernels CELLS[] = {
     entry<Elman<Squash::sigmoid>>("elman-sigmoid"),
     entry<LSTM>("lstm"),
     entry<GRU>("gru"),
+    entry<PeepholeLSTM>("peephole-lstm"),
+    entry<CoupledLSTM>("coupled-lstm"),
+    entry<NoForgetLSTM>("no-forget-lstm"),
+    entry<Leaky>("leaky"),
+    entry<GatedLeaky>("gated-leaky"),
+    entry<IndRNN>("indrnn"),
+    entry<SLSTM>("slstm"),
 };
 
 template <class Cell>
@@ -59,8 +66,13 @@ constexpr ScanKernels SCAN = {
     {Scanning<float, false>::run<false>, Scanning<double, false>::run<false>, Scanning<float, true>::run<false>,
      Scanning<double, true>::run<false>}};
 
-constexpr Kernels TABLE = {
-    UNROLLED_TEXT(UNROLLED_SET), CELLS, sizeof CELLS / sizeof CELLS[0], STREAMS, sizeof STREAMS / sizeof STREAMS[0], &SCAN};
+constexpr Kernels TABLE = {UNROLLED_TEXT(UNROLLED_SET),
+                           CELLS,
+                           sizeof CELLS / sizeof CELLS[0],
+                           {Matrix<float>::call, Matrix<double>::call},
+                           STREAMS,
+                           sizeof STREAMS / sizeof STREAMS[0],
+                           &SCAN};
 
 }  // namespace
 

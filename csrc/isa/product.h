@@ -1,8 +1,8 @@
-// The recurrent product: a few rows of the state times a packed panel of weights, held in registers from the first
-// term of the sum to the last.
+// The product at the bottom of everything here: a few rows times a packed panel of weights, with the sums held in registers.
 //
-// A panel holds the weights of NV vectors of columns, term by term: [k][NV][lane]; for bfloat16, where one instruction
-// takes two terms, [k / 2][NV][lane][2]. Rows are operands of type P, one after the other, `stride` apart.
+// A panel holds the weights of TILE_VECTORS vectors of columns, term by term: [k][vector][lane]; for bfloat16, where one
+// instruction takes two terms, [k / 2][vector][lane][2]. Two vectors and many rows ask least of the caches: each weight that is
+// read serves all the rows, and each number of a row two vectors.
 #pragma once
 
 #include "vector.h"
@@ -55,40 +55,99 @@ struct Terms<bfloat16> {
 
 inline long round_up(long value, long multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// Rows whose sums fit the registers beside NV vectors of weights and one operand.
-constexpr int most_rows(int NV) {
-  const int room = REGISTERS == 32 ? 24 / NV : 12 / NV;
-  return room > 8 ? 8 : room;
+constexpr int TILE_VECTORS = 2;
+// Rows whose sums fit the registers beside the weights and one operand.
+constexpr int TILE_ROWS = REGISTERS == 32 ? 12 : 6;
+// Terms of a panel that stay in the first cache while all rows pass by.
+template <class P>
+constexpr long BLOCK_TERMS = 32768 / (TILE_VECTORS * VECTOR_BYTES) * Terms<P>::COUNT;
+
+// The numbers of one panel for k terms.
+template <class P, class C>
+constexpr long panel_size(long k) {
+  return round_up(k, Terms<P>::COUNT) * TILE_VECTORS * LANES<C>;
 }
 
-template <class P, class C, int R, int NV>
-inline void multiply(const P* rows, long stride, const P* panel, long K, C* sums) {
+// Where element (term k, vector, lane) of a panel stands.
+template <class P, class C>
+inline long panel_place(long k, int vector, int lane) {
+  constexpr int N = Terms<P>::COUNT;
+  return ((k / N * TILE_VECTORS + vector) * LANES<C> + lane) * N + k % N;
+}
+
+// R rows times MANY panels, `apart` from each other. PACKED rows stand term by term, [k][TILE_ROWS]; others one after the
+// other, `stride` apart. Whatever R and MANY are, and in how many parts, a sum is made in the same order.
+template <class P, class C, int R, int MANY, bool PACKED>
+inline void multiply(const P* rows, long stride, const P* panel, long apart, long K, C* sums, long sums_stride, bool add) {
   typedef Terms<P> T;
-  Vector<C> sum[R][NV] = {};
+  constexpr int NV = TILE_VECTORS;
+  Vector<C> sum[R][MANY * NV] = {};
+  if (add)
+#pragma GCC unroll 12
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < MANY * NV; ++v) sum[r][v] = load(sums + r * sums_stride + v * LANES<C>);
   for (long k = 0; k < K; k += T::COUNT) {
-    typename T::Pack w[NV];
+    typename T::Pack w[MANY * NV];
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) w[v] = T::weights(panel + (k * NV + T::COUNT * v) * LANES<C>);
-#pragma GCC unroll 8
+    for (int v = 0; v < MANY * NV; ++v)
+      w[v] = T::weights(panel + v / NV * apart + (k * NV + T::COUNT * (v % NV)) * LANES<C>);
+#pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
-      const typename T::Pack h = T::same(rows + r * stride + k);
+      const typename T::Pack h = T::same(PACKED ? rows + k * TILE_ROWS + r : rows + r * stride + k);
 #pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) sum[r][v] = T::add(sum[r][v], h, w[v]);
+      for (int v = 0; v < MANY * NV; ++v) sum[r][v] = T::add(sum[r][v], h, w[v]);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) store(sums + (r * NV + v) * LANES<C>, sum[r][v]);
+    for (int v = 0; v < MANY * NV; ++v) store(sums + r * sums_stride + v * LANES<C>, sum[r][v]);
 }
 
-// sums[r][v][lane] for `rows` = 1 … most_rows(NV).
-template <class P, class C, int NV, int R = most_rows(NV)>
-__attribute__((noinline)) void multiply_rows(int count, const P* rows, long stride, const P* panel, long K, C* sums) {
+// Sums of one panel for `count` = 1 … TILE_ROWS rows, written over what stands there, or added to it.
+template <class P, class C, bool PACKED = false, int R = TILE_ROWS>
+__attribute__((noinline)) void multiply_rows(int count, const P* rows, long stride, const P* panel, long K, C* sums,
+                                             long sums_stride, bool add) {
   if constexpr (R > 1) {
-    if (count < R) return multiply_rows<P, C, NV, R - 1>(count, rows, stride, panel, K, sums);
+    if (count < R)
+      return multiply_rows<P, C, PACKED, R - 1>(count, rows, stride, panel, K, sums, sums_stride, add);
   }
-  multiply<P, C, R, NV>(rows, stride, panel, K, sums);
+  multiply<P, C, R, 1, PACKED>(rows, stride, panel, 0, K, sums, sums_stride, add);
+}
+
+// The same for few rows and MANY panels at a time, from `panel` on: the few sums of one would all wait for their last term.
+// Gives the first panel that is left.
+template <class P, class C, int R, int MANY>
+__attribute__((noinline)) long multiply_few(const P* rows, long stride, const P* packed, long panel, long panels, long K,
+                                            C* sums, long sums_stride, bool add) {
+  for (; panel + MANY <= panels; panel += MANY)
+    multiply<P, C, R, MANY, false>(rows, stride, packed + panel * panel_size<P, C>(K), panel_size<P, C>(K), K,
+                                   sums + panel * TILE_VECTORS * LANES<C>, sums_stride, add);
+  return panel;
+}
+
+// `count` rows times some panels of K terms each, whatever their numbers. A part of a panel that the first cache holds, then
+// all rows; few rows take the panels whole.
+template <class P, class C>
+inline void multiply_panels(long count, const P* rows, long stride, const P* packed, long panels, long K, C* sums,
+                            long sums_stride, bool add) {
+  long panel = 0;
+  if (count == 1) panel = multiply_few<P, C, 1, 4>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
+  if (count == 1) panel = multiply_few<P, C, 1, 2>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
+  if (count == 2) panel = multiply_few<P, C, 2, 2>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
+  if (count == 3) panel = multiply_few<P, C, 3, 2>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
+  const long tiles = round_up(count, TILE_ROWS) / TILE_ROWS;
+  for (; panel < panels; ++panel)
+    for (long k = 0; k < K; k += BLOCK_TERMS<P>) {
+      const long terms = K - k < BLOCK_TERMS<P> ? K - k : BLOCK_TERMS<P>;
+      for (long tile = 0; tile < tiles; ++tile) {
+        const long first = count * tile / tiles, end = count * (tile + 1) / tiles;
+        multiply_rows<P, C>(int(end - first), rows + first * stride + k, stride,
+                            packed + panel * panel_size<P, C>(K) + panel_size<P, C>(k), terms,
+                            sums + first * sums_stride + panel * TILE_VECTORS * LANES<C>, sums_stride, add || k > 0);
+      }
+    }
 }
 
 inline void store_one(float* to, float value) { *to = value; }

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
 
@@ -130,32 +130,56 @@ inline void store(S* to, Vector<C> v, int count) {
 
 // --- exp, and what is made of it ---
 
-inline Vector<float> exponential(Vector<float> x) {
-  // e^x = 2^n · e^r with |r| ≤ ln 2 / 2; the polynomial is the minimax one of degree 6 on that interval. The argument
-  // is held where 2^n is a normal number, which keeps σ and tanh at their limits.
+// e^x = 2^n · e^r with |r| ≤ ln 2 / 2. The argument is held where 2^n is a normal number, which keeps σ and tanh at their
+// limits; NaN stays NaN. `shift` is 1.5 · 2^23 (or 2^52): adding it rounds to a whole number.
+struct Reduced {
+  Vector<float> n, r;
+};
+
+inline Reduced reduce(Vector<float> x) {
+#if defined(__AVX512F__)
+  x = (Vector<float>)_mm512_min_ps(_mm512_set1_ps(88.0f), _mm512_max_ps(_mm512_set1_ps(-87.0f), (__m512)x));
+#else
   x = x < -87.0f ? all(-87.0f) : x;
   x = x > 88.0f ? all(88.0f) : x;
-  const Vector<float> shift = all(12582912.0f);  // 1.5 · 2^23: adding it rounds to a whole number
-  const Vector<float> n = (x * 1.44269504088896341f + shift) - shift;
-  const Vector<float> r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+#endif
+  const Vector<float> shift = all(12582912.0f), n = (x * 1.44269504088896341f + shift) - shift;
+  return {n, (x - n * 0.693359375f) - n * -2.12194440e-4f};
+}
+
+// e^r − 1 on that interval: the minimax polynomial of degree 6.
+inline Vector<float> small_exponential(Vector<float> r) {
   Vector<float> p = all(1.9875691500e-4f);
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
   p = p * r + 4.1665795894e-2f;
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
-  p = p * (r * r) + r + 1.0f;
+  return p * (r * r) + r;
+}
+
+// v · 2^n
+inline Vector<float> scale(Vector<float> v, Vector<float> n) {
+#if defined(__AVX512F__)
+  return (Vector<float>)_mm512_scalef_ps((__m512)v, (__m512)n);
+#else
   const Whole<float> power = (__builtin_convertvector(n, Whole<float>) + 127) << 23;
-  Vector<float> scale;
-  std::memcpy(&scale, &power, sizeof scale);
-  return p * scale;
+  Vector<float> two_to_n;
+  std::memcpy(&two_to_n, &power, sizeof two_to_n);
+  return v * two_to_n;
+#endif
+}
+
+inline Vector<float> exponential(Vector<float> x) {
+  const Reduced at = reduce(x);
+  return scale(small_exponential(at.r) + 1.0f, at.n);
 }
 
 inline Vector<double> exponential(Vector<double> x) {
-  // As above; a rational approximation on the same interval, good to the last bit or two of double precision.
+  // A rational approximation on the same interval, good to the last bit or two of double precision.
   x = x < -708.0 ? all(-708.0) : x;
   x = x > 709.0 ? all(709.0) : x;
-  const Vector<double> shift = all(6755399441055744.0);  // 1.5 · 2^52
+  const Vector<double> shift = all(6755399441055744.0);
   const Vector<double> n = (x * 1.4426950408889634074 + shift) - shift;
   const Vector<double> r = (x - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6;
   const Vector<double> rr = r * r;
@@ -174,27 +198,40 @@ inline V sigmoid(V x) {
   return 1 / (1 + exponential(-x));
 }
 
-// Near zero 1 − 2 / (1 + e^2x) loses its digits: there a series in x² stands in, to full relative precision.
+// (e^2x − 1) / (e^2x + 1), with e^2x − 1 = 2^n (e^r − 1) + (2^n − 1), which keeps every digit near zero, where n is 0.
 inline Vector<float> hyperbolic_tangent(Vector<float> x) {
-  const Vector<float> xx = x * x;
-  Vector<float> p = all(-5.70498872745e-3f);
-  p = p * xx + 2.06390887954e-2f;
-  p = p * xx - 5.37397155531e-2f;
-  p = p * xx + 1.33314422036e-1f;
-  p = p * xx - 3.33332819422e-1f;
-  const Vector<float> small = p * xx * x + x;
-  const Vector<float> large = 1 - 2 / (exponential(x + x) + 1);
-  return xx < 0.390625f ? small : large;
+  const Vector<float> held = x > 15.0f ? all(15.0f) : x;  // 1 from there on; the lower end is held by `reduce`
+  const Reduced at = reduce(held + held);
+  const Vector<float> less_one = scale(small_exponential(at.r), at.n) + (scale(all(1.0f), at.n) - 1.0f);
+  return less_one / (less_one + 2.0f);
 }
 
+// Near zero 1 − 2 / (1 + e^2x) loses its digits: there a rational function of x² stands in, to full relative precision.
 inline Vector<double> hyperbolic_tangent(Vector<double> x) {
   const Vector<double> xx = x * x;
   const Vector<double> p = (all(-9.64399179425052238628e-1) * xx - 9.92877231001918586564e1) * xx - 1.61468768441708447952e3;
   const Vector<double> q =
-      ((xx + 1.12811678491632931402e2) * xx + 2.23548839060100448583e3) * xx + 4.84406305325125486048e3;
+      ((xx + 1.12811678491631932402e2) * xx + 2.23548839060100448583e3) * xx + 4.84406305325125486048e3;
   const Vector<double> small = x + x * xx * (p / q);
   const Vector<double> large = 1 - 2 / (exponential(x + x) + 1);
   return xx < 0.390625 ? small : large;
+}
+
+// log(1 + y) for y from 0 to 1: twice the series of artanh at s = y / (2 + y) ≤ 1/3.
+template <class V>
+inline V log_of_one_plus(V y) {
+  constexpr int TERMS = sizeof y[0] == 4 ? 8 : 17;
+  const V s = y / (y + 2), ss = s * s;
+  V sum = V{} + 1 / decltype(+y[0])(2 * TERMS + 1);
+  for (int n = TERMS - 1; n >= 0; --n) sum = sum * ss + 1 / decltype(+y[0])(2 * n + 1);
+  return 2 * s * sum;
+}
+
+// log σ(x), for any x.
+template <class V>
+inline V log_sigmoid(V x) {
+  const V least = x < 0 ? x : x * 0;
+  return least - log_of_one_plus(exponential(x < 0 ? x : -x));
 }
 
 }  // namespace

@@ -19,8 +19,6 @@ using namespace unrolled;
 
 namespace {
 
-long stored_bytes(int number) { return number == int(Number::bfloat16) ? 2 : computed_bytes(number); }
-
 // An array on the heap, of exactly so many bytes: what is read or written past it is seen.
 struct Array {
   std::unique_ptr<unsigned char[]> data;
@@ -70,8 +68,9 @@ struct Problem {
       p.lengths = lengths;
     }
     p.u = random(units * known.gates, false, draw);
-    p.W = random(known.gates * H * H, true, draw);
+    p.W = random(known.product ? known.gates * H * H : 0, true, draw);
     for (int e = 0; e < known.extra; ++e) p.extra[e] = random(H, true, draw);
+    if (known.product && draw() % 2) p.mask = random(B * H, true, draw);
     p.output = room(units * S, true);
     p.saved = room(units * known.saved * S, true);
     for (int s = 0; s < known.states; ++s) {
@@ -102,6 +101,36 @@ struct Problem {
   bool same_for_any_threads() const { return kernels().cells[cell].extra == 0; }
 };
 
+// A random product of matrices against the sums written out; 0 where they agree.
+template <class C>
+double product_error(std::mt19937& draw) {
+  const auto below = [&](long most) { return 1 + long(draw() % most); };
+  const long M = below(draw() % 4 ? 30 : 200), N = below(draw() % 4 ? 40 : 200), K = below(draw() % 4 ? 40 : 600);
+  const bool A_transposed = draw() % 2, B_transposed = draw() % 2, biased = draw() % 2;
+  const long A_stride = (A_transposed ? M : K) + draw() % 3, B_stride = (B_transposed ? K : N) + draw() % 3;
+  std::normal_distribution<double> normal;
+  const auto filled = [&](long rows, long stride, long columns) {
+    std::vector<C> some((rows - 1) * stride + columns);  // nothing behind the last row
+    for (C& one : some) one = C(normal(draw));
+    return some;
+  };
+  const std::vector<C> A = A_transposed ? filled(K, A_stride, M) : filled(M, A_stride, K);
+  const std::vector<C> B = B_transposed ? filled(N, B_stride, K) : filled(K, B_stride, N), bias = filled(1, N, N);
+  std::vector<C> to(M * N, C(7));
+  kernels().product[sizeof(C) == 8](Product{M, N, K, A.data(), A_stride, A_transposed, B.data(), B_stride, B_transposed,
+                                            biased ? bias.data() : nullptr, to.data(), int(below(3))});
+  double apart = 0, size = 0;
+  for (long m = 0; m < M; ++m)
+    for (long n = 0; n < N; ++n) {
+      double sum = biased ? bias[n] : 0;
+      for (long k = 0; k < K; ++k)
+        sum += double(A[A_transposed ? k * A_stride + m : m * A_stride + k]) *
+               double(B[B_transposed ? n * B_stride + k : k * B_stride + n]);
+      apart += (to[m * N + n] - sum) * (to[m * N + n] - sum), size += sum * sum;
+    }
+  return std::sqrt(apart / size) > (sizeof(C) == 8 ? 1e-13 : 1e-5) ? std::sqrt(apart / size) : 0;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -124,6 +153,9 @@ int main(int count, char** words) {
         if (!wrong.empty()) return std::printf("%s\n", wrong.c_str()), 1;
         ++problems;
       }
+    if (const double apart = product_error<float>(draw) + product_error<double>(draw); apart > 0)
+      return std::printf("a product is %g from the sums\n", apart), 1;
+    problems += 2;
   }
   std::printf("%s: %ld problems\n", kernels().name, problems);
   return 0;

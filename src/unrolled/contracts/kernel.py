@@ -74,7 +74,7 @@ def check_case(kernel: Kernel, one: Pass, record: tuple[Record, ...], dtype: tor
         except KernelError:
             return False
         require(False, f"{what}: refused, and run all the same")
-    ours, theirs = _measure(kernel, one, record, dtype), _measure(Reference(), one, record, None)
+    ours, theirs = measure(kernel, one, record, dtype), measure(Reference(), one, record, None)
     require(ours.keys() == theirs.keys(), f"{what}: gives {sorted(ours)}, the reference {sorted(theirs)}")
     for name, right in theirs.items():
         left = ours[name]
@@ -84,7 +84,7 @@ def check_case(kernel: Kernel, one: Pass, record: tuple[Record, ...], dtype: tor
     return True
 
 
-def _measure(kernel: Kernel, one: Pass, record: tuple[Record, ...], autocast: torch.dtype | None) -> dict[str, Tensor]:
+def measure(kernel: Kernel, one: Pass, record: tuple[Record, ...], autocast: torch.dtype | None) -> dict[str, Tensor]:
     """Everything that a pass gives, by name: outputs, states, gates, and the gradient of each input and weight."""
     inputs: dict[str, Tensor] = dict(one.cell.named_parameters())
     x = one.x.detach().clone()

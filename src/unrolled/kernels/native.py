@@ -7,16 +7,20 @@ tells how it works, and how a cell is added.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from unrolled.cells.cell import Cell
+from unrolled.cells.cell import Cell, is_symbols
 from unrolled.cells.elman import IRNN, Elman, ElmanReLU, ElmanSigmoid
 from unrolled.cells.gru import GRU
+from unrolled.cells.leaky import GatedLeaky, Leaky, LearntLeaky
 from unrolled.cells.lstm import LSTM
+from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM
+from unrolled.cells.small import IndRNN
+from unrolled.cells.xlstm import SLSTM
 from unrolled.kernels import (
     native_core,
     native_operators,  # noqa: F401 (it makes the operators known to torch)
@@ -26,10 +30,15 @@ from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
 
 
 class Struct(NamedTuple):
-    """A cell's struct in the native core, and the weights that the cell has beside the product, (EXTRA, H)."""
+    """A cell's struct in the native core.
+
+    extra: the weights that the cell has beside the product, (EXTRA, H).
+    heads: parts of the units that the product keeps apart, each with a recurrence of its own.
+    """
 
     name: str
     extra: Callable[[Any], Tensor | None] = lambda cell: None
+    heads: Callable[[Any], int] = lambda cell: 1
 
 
 #: T·B below which torch's operators are faster (measured at T = B = 1, H = 256: 0.5 to 0.6 of their speed).
@@ -43,6 +52,14 @@ _STRUCTS: dict[type[Cell], Struct] = {
     ElmanSigmoid: Struct("elman-sigmoid"),
     LSTM: Struct("lstm"),
     GRU: Struct("gru", lambda cell: cell.b_h[None]),
+    PeepholeLSTM: Struct("peephole-lstm", lambda cell: cell.p.view(3, -1)),
+    CoupledLSTM: Struct("coupled-lstm"),
+    NoForgetLSTM: Struct("no-forget-lstm"),
+    Leaky: Struct("leaky", lambda cell: cell.W.new_full((1, cell.hidden_size), cell.alpha)),
+    LearntLeaky: Struct("leaky", lambda cell: torch.sigmoid(cell.a)[None]),
+    GatedLeaky: Struct("gated-leaky"),
+    IndRNN: Struct("indrnn", lambda cell: cell.w[None]),
+    SLSTM: Struct("slstm", heads=lambda cell: cell.heads),
 }
 
 
@@ -68,8 +85,8 @@ class Native(Kernel):
                 reasons.append(f"the native core takes weights of float32 or float64, and these are {weight.dtype}")
             if torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") != torch.bfloat16:
                 reasons.append("the native core knows bfloat16 as the one type of autocast")
-            if one.mask is not None:
-                reasons.append("the native core takes no mask on the recurrent product")
+            if one.mask is not None and type(one.cell) is IndRNN:
+                reasons.append("the native core makes no product for IndRNN, and so has none to mask")
             if one.zoneout is not None:
                 reasons.append("the native core knows no zoneout")
         if record:
@@ -92,20 +109,48 @@ class Native(Kernel):
 
 
 def _recurrent_weight(cell: Cell) -> Tensor:
-    return cast("Any", cell).W  # not get_parameter: under weight drop another tensor stands here
+    own = cast("Any", cell)  # not get_parameter: under weight drop another tensor stands here
+    return own.w.new_empty(0, cell.hidden_size) if isinstance(cell, IndRNN) else own.W
 
 
 def _run_pass(one: Pass) -> Trace:
     struct = _STRUCTS[type(one.cell)]
-    u = one.cell.project(past_length(one.x, one.lengths), one.cell.prepare(), one.condition)
-    W = _recurrent_weight(one.cell)
-    if torch.is_autocast_enabled("cpu") and W.dtype == torch.float32:
-        u = u.to(torch.bfloat16)
-    extra, leaves = struct.extra(one.cell), cast("tuple[Tensor, ...]", one.state)
+    W, extra, u = _recurrent_weight(one.cell), struct.extra(one.cell), _project(one)
+    leaves = cast("tuple[Tensor, ...]", one.state)
     start = torch.stack(leaves) if len(leaves) > 1 else leaves[0][None]
-    keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
+    mask = None if one.mask is None else cast("tuple[Tensor, ...]", one.mask)[0]
     number = native_core.cells()[struct.name].number
-    output, last, _, _ = torch.ops.unrolled.recurrence(
-        u, W, extra, start, one.lengths, number, one.direction == "backward", keep
-    )
+    keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
+    rest = (one.lengths, number, one.direction == "backward", keep)
+    if (heads := struct.heads(one.cell)) == 1:
+        output, last, _, _ = torch.ops.unrolled.recurrence(u, W, extra, mask, start, *rest)
+    else:
+        parts = [
+            torch.ops.unrolled.recurrence(*of_head, *rest)[:2] for of_head in _by_head(u, W, extra, mask, start, heads)
+        ]
+        output, last = (torch.cat(part, -1) for part in zip(*parts, strict=True))
     return Trace(output, type(one.state)(*last.unbind(0)))
+
+
+def _project(one: Pass) -> Tensor:
+    """u (T, B, G·H), in the type in which the sequence is to be stored."""
+    x, cell = past_length(one.x, one.lengths), cast("Any", one.cell)
+    autocast = torch.is_autocast_enabled("cpu") and cell.U.dtype == torch.float32
+    if autocast or is_symbols(x) or x.dtype != cell.U.dtype:
+        u = cell.project(x, cell.prepare(), one.condition)
+        return u.to(torch.bfloat16) if autocast else u
+    return torch.ops.unrolled.projection(x, cell.U, cell.b)
+
+
+def _by_head(
+    u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor, heads: int
+) -> Iterator[tuple[Tensor | None, ...]]:
+    """What each head's recurrence is told: the units of one head in every gate block, and its rows of the weights."""
+
+    def part(tensor: Tensor | None) -> list[Tensor] | list[None]:
+        return [None] * heads if tensor is None else list(tensor.unflatten(-1, (heads, -1)).unbind(-2))
+
+    gates = len(W) // start.shape[-1]
+    of_u = [p.flatten(-2) for p in u.unflatten(-1, (gates, heads, -1)).unbind(-2)]
+    of_W = [p.flatten(0, 1) for p in W.unflatten(0, (gates, heads, -1)).unbind(1)]
+    return zip(of_u, of_W, part(extra), part(mask), part(start), strict=True)

@@ -31,6 +31,7 @@ class NativeCell(NamedTuple):
     states: int
     saved: int
     extra: int
+    product: bool
     same_gradient: bool
 
 
@@ -91,6 +92,7 @@ def check_weights(
     stored: torch.dtype,
     W: Tensor,
     extra: Tensor | None,
+    mask: Tensor | None,
     start: Tensor,
     lengths: Tensor | None,
     B: int,
@@ -102,12 +104,16 @@ def check_weights(
     if W.dim() != 2 or W.shape[1] == 0:
         raise ShapeError(f"the native core wants W as ({cell.gates}·H, H); {tuple(W.shape)} came")
     H, computed = W.shape[1], COMPUTED[stored]
-    check("W", W, (cell.gates * H, H), computed)
+    check("W", W, (cell.gates * H if cell.product else 0, H), computed)
     check("the state", start, (cell.states, B, H), computed)
     if extra is not None:
         check("the cell's own weights", extra, (cell.extra, H), computed)
     elif cell.extra:
         raise ShapeError(f"the native core wants this cell's own weights as ({cell.extra}, {H}); none came")
+    if mask is not None:
+        check("the mask", mask, (B, H), computed)
+        if not cell.product:
+            raise ShapeError("the native core was given a mask for a cell without a recurrent product to mask")
     if lengths is not None:
         check("lengths", lengths, (B,), torch.int64)
     return H

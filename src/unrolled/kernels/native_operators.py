@@ -13,18 +13,18 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import KernelError, ShapeError
-from unrolled.kernels import native_core
+from unrolled.kernels import native_core, native_products
 from unrolled.kernels.native_core import NativeCell, address, check, contiguous
 
 torch.library.define(
     "unrolled::recurrence",
-    "(Tensor u, Tensor W, Tensor? extra, Tensor start, Tensor? lengths, int cell, bool reverse, bool keep) "
-    "-> (Tensor, Tensor, Tensor, Tensor)",
+    "(Tensor u, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, int cell, bool reverse, "
+    "bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 torch.library.define(
     "unrolled::recurrence_backward",
-    "(Tensor d_output, Tensor d_last, Tensor W, Tensor? extra, Tensor start, Tensor? lengths, Tensor output, "
-    "Tensor saved, Tensor every, int cell, bool reverse) -> (Tensor, Tensor, Tensor, Tensor)",
+    "(Tensor d_output, Tensor d_last, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, "
+    "Tensor output, Tensor saved, Tensor every, int cell, bool reverse) -> (Tensor, Tensor, Tensor, Tensor)",
 )
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -48,6 +48,7 @@ def _recurrence_fake(
     u: Tensor,
     W: Tensor,
     extra: Tensor | None,
+    mask: Tensor | None,
     start: Tensor,
     lengths: Tensor | None,
     cell: int,
@@ -62,22 +63,24 @@ def _recurrence(
     u: Tensor,
     W: Tensor,
     extra: Tensor | None,
+    mask: Tensor | None,
     start: Tensor,
     lengths: Tensor | None,
     cell: int,
     reverse: bool,
     keep: bool,
 ) -> Four:
-    """u (T, B, G·H); W (G·H, H); extra (EXTRA, H); start (STATES, B, H); lengths (B,) in [0, T] → `_empty_given`."""
+    """What is kept and given (`_empty_given`) of u (T, B, G·H), from W (G·H, H), extra (EXTRA, H), mask (B, H), start
+    (STATES, B, H) and lengths (B,) in [0, T]."""
     known = native_core.known(cell)
     if u.dim() != 3 or len(u) == 0:
         raise ShapeError(f"the native core wants u as (T, B, G·H), T at least 1; {tuple(u.shape)} came")
     T, B, _ = u.shape
-    H = native_core.check_weights(u.dtype, W, extra, start, lengths, B, known)
+    H = native_core.check_weights(u.dtype, W, extra, mask, start, lengths, B, known)
     check("u", u, (T, B, known.gates * H), u.dtype)
     given = _empty_given(u, W, known, keep)
     output, last, saved, every = given
-    read = list(map(contiguous, (lengths, u, W, extra, start)))
+    read = list(map(contiguous, (lengths, u, W, extra, mask, start)))
     native_core.core().forward(
         *(known.number, native_core.ORDER[u.dtype], T, B, H, reverse, torch.get_num_threads()),
         *map(address, (*read, output, saved, every, last)),
@@ -106,6 +109,7 @@ def _backward_fake(
     d_last: Tensor,
     W: Tensor,
     extra: Tensor | None,
+    mask: Tensor | None,
     start: Tensor,
     lengths: Tensor | None,
     output: Tensor,
@@ -123,6 +127,7 @@ def _recurrence_backward(
     d_last: Tensor,
     W: Tensor,
     extra: Tensor | None,
+    mask: Tensor | None,
     start: Tensor,
     lengths: Tensor | None,
     output: Tensor,
@@ -136,13 +141,13 @@ def _recurrence_backward(
     if output.dim() != 3 or len(output) == 0:
         raise ShapeError(f"the native core wants output as (T, B, H), T at least 1; {tuple(output.shape)} came")
     T, B, _ = output.shape
-    H = native_core.check_weights(output.dtype, W, extra, start, lengths, B, known)
+    H = native_core.check_weights(output.dtype, W, extra, mask, start, lengths, B, known)
     check("output", output, (T, B, H), output.dtype)
     check("the output's gradient", d_output, (T, B, H), output.dtype)
     check("the last state's gradient", d_last, (known.states, B, H), W.dtype)
     check("saved (asked for by keep)", saved, (T, B, known.saved, H), output.dtype)
     check("every (asked for by keep)", every, (known.states - 1, T, B, H), W.dtype)
-    read = list(map(contiguous, (lengths, None, W, extra, start, output, saved, every, d_output, d_last)))
+    read = list(map(contiguous, (lengths, None, W, extra, mask, start, output, saved, every, d_output, d_last)))
     gradients = _empty_gradients(W, start, output, known)
     native_core.core().backward(
         *(known.number, native_core.ORDER[output.dtype], T, B, H, reverse, torch.get_num_threads()),
@@ -155,26 +160,33 @@ def _recurrence_backward(
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
-    _, W, extra, start, lengths, ctx.cell, ctx.reverse, _ = inputs
+    _, W, extra, mask, start, lengths, ctx.cell, ctx.reverse, _ = inputs
     h, _, saved, every = output
-    ctx.save_for_backward(W, extra, start, lengths, h, saved, every)
+    ctx.save_for_backward(W, extra, mask, start, lengths, h, saved, every)
     ctx.set_materialize_grads(False)  # saved and every have no gradients, and are large
 
 
 def _differentiate(ctx: Any, d_output: Tensor | None, d_last: Tensor | None, *_: None) -> tuple[Any, ...]:
-    W, extra, start, lengths, h, saved, every = ctx.saved_tensors
+    W, extra, mask, start, lengths, h, saved, every = ctx.saved_tensors
+    known = native_core.known(ctx.cell)
     d_output = torch.zeros_like(h) if d_output is None else d_output.to(h.dtype)
     d_last = torch.zeros_like(start) if d_last is None else d_last
     d_u, d_r, d_extra, d_start = torch.ops.unrolled.recurrence_backward(
-        d_output, d_last, W, extra, start, lengths, h, saved, every, ctx.cell, ctx.reverse
+        d_output, d_last, W, extra, mask, start, lengths, h, saved, every, ctx.cell, ctx.reverse
     )
-    d_product = d_u if native_core.known(ctx.cell).same_gradient else d_r
-    d_W = _weight_gradient(d_product, h, start[0], lengths, ctx.reverse).to(W.dtype)
-    return d_u, d_W, None if extra is None else d_extra, d_start, None, None, None, None
+    d_W = None
+    if known.product:
+        d_product = d_u if known.same_gradient else d_r
+        d_W = _weight_gradient(d_product, h, start[0], mask, lengths, ctx.reverse).to(W.dtype)
+    return d_u, d_W, None if extra is None else d_extra, None, d_start, None, None, None, None
 
 
-def _weight_gradient(d_r: Tensor, h: Tensor, h_0: Tensor, lengths: Tensor | None, reverse: bool) -> Tensor:
-    """Σ_t d_r_tᵀ h_{t−1}: one product over all steps but the first, and one over the first."""
+def _weight_gradient(
+    d_r: Tensor, h: Tensor, h_0: Tensor, mask: Tensor | None, lengths: Tensor | None, reverse: bool
+) -> Tensor:
+    """Σ_t d_r_tᵀ (mask ∘ h_{t−1}): one product over all steps but the first, and one over the first."""
+    if mask is not None:
+        h, h_0 = h * mask.to(h.dtype), h_0 * mask
     if not reverse:
         first, later, before = d_r[0], d_r[1:], h[:-1]
     elif lengths is None:
@@ -183,7 +195,10 @@ def _weight_gradient(d_r: Tensor, h: Tensor, h_0: Tensor, lengths: Tensor | None
         # A row's first step is at its length; there the output of the step before is zero, so it may stay in `later`.
         first = d_r[(lengths - 1).clamp(min=0), torch.arange(len(lengths), device=d_r.device)]
         later, before = d_r[:-1], h[1:]
-    return torch.addmm(first.mT @ h_0.to(h.dtype), later.flatten(0, 1).mT, before.flatten(0, 1))
+    later, before = later.flatten(0, 1), before.flatten(0, 1)
+    if h.dtype in native_products.TYPES:
+        return torch.ops.unrolled.product(later, before, True, False, None).addmm_(first.mT, h_0)
+    return torch.addmm(first.mT @ h_0.to(h.dtype), later.mT, before)
 
 
 def _no_second_setup(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:

@@ -1,0 +1,98 @@
+"""Products over all times, in the native core: `unrolled::product`, and `unrolled::projection`, which torch can
+differentiate.
+
+Where torch's BLAS does not use all of the machine (on processors that are not of its maker's) these take half the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from unrolled.errors import ShapeError
+from unrolled.kernels import native_core
+from unrolled.kernels.native_core import address, check
+
+#: The types that products are made of.
+TYPES = (torch.float32, torch.float64)
+
+torch.library.define(
+    "unrolled::product", "(Tensor a, Tensor b, bool a_transposed, bool b_transposed, Tensor? bias) -> Tensor"
+)
+torch.library.define("unrolled::projection", "(Tensor x, Tensor U, Tensor? b) -> Tensor")
+
+
+def _sizes(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool) -> tuple[int, int, int]:
+    """M, N, K. ShapeError unless a is (M, K), or (K, M) transposed, and b (K, N), or (N, K)."""
+    if a.dim() != 2 or b.dim() != 2 or a.dtype not in TYPES:
+        raise ShapeError(
+            f"the native core multiplies two matrices of float32 or float64; {tuple(a.shape)} {a.dtype} "
+            f"and {tuple(b.shape)} {b.dtype} came"
+        )
+    M, K = reversed(a.shape) if a_transposed else a.shape
+    N = b.shape[0] if b_transposed else b.shape[1]
+    check("the second matrix", b, (N, K) if b_transposed else (K, N), a.dtype)
+    check("the first matrix", a, tuple(a.shape), a.dtype)
+    return M, N, K
+
+
+def _rows_together(matrix: Tensor) -> Tensor:
+    """The matrix with the numbers of each row side by side; the rows may be apart."""
+    return matrix if matrix.stride(1) == 1 and matrix.stride(0) >= matrix.shape[1] else matrix.contiguous()
+
+
+@torch.library.register_fake("unrolled::product")
+def _product_fake(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool, bias: Tensor | None) -> Tensor:
+    M, N, _ = _sizes(a, b, a_transposed, b_transposed)
+    return a.new_empty(M, N)
+
+
+@torch.library.impl("unrolled::product", "CPU")
+def _product(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool, bias: Tensor | None) -> Tensor:
+    """a b (M, N), and bias (N) on every row; each of a and b may stand transposed."""
+    M, N, K = _sizes(a, b, a_transposed, b_transposed)
+    if bias is not None:
+        check("the bias", bias, (N,), a.dtype)
+        bias = bias.contiguous()
+    if M * N * K == 0:
+        nothing = a.new_zeros(M, N)
+        return nothing if bias is None else nothing + bias
+    to = a.new_empty(M, N)
+    a, b = _rows_together(a), _rows_together(b)
+    native_core.core().product(
+        *(native_core.ORDER[a.dtype], M, N, K, address(a), a.stride(0), a_transposed, address(b), b.stride(0)),
+        *(b_transposed, address(bias), address(to), torch.get_num_threads()),
+    )
+    return to
+
+
+@torch.library.register_fake("unrolled::projection")
+def _projection_fake(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
+    return x.new_empty(*x.shape[:-1], len(U))
+
+
+@torch.library.impl("unrolled::projection", "CPU")
+def _projection(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
+    """x (..., F), U (N, F), b (N) → U x + b (..., N)."""
+    return torch.ops.unrolled.product(x.flatten(0, -2), U, False, True, b).view(*x.shape[:-1], len(U))
+
+
+def _setup(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+    x, U, _ = inputs
+    ctx.save_for_backward(x, U)
+
+
+def _differentiate(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
+    x, U = ctx.saved_tensors
+    of_x, of_U, of_b = ctx.needs_input_grad
+    d = d_output.flatten(0, -2)
+    return (
+        torch.ops.unrolled.product(d, U, False, False, None).view(x.shape) if of_x else None,
+        torch.ops.unrolled.product(d, x.flatten(0, -2), True, False, None) if of_U else None,
+        d.sum(0) if of_b else None,
+    )
+
+
+torch.library.register_autograd("unrolled::projection", _differentiate, setup_context=_setup)
