@@ -28,7 +28,7 @@ LONGEST_LINE = 1 << 20
 TAIL = 64
 
 
-@dataclass
+@dataclass(slots=True)
 class Point:
     """Updates put together. Sums are over the finite values alone, `finite` in number."""
 

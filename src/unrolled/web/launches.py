@@ -49,12 +49,12 @@ async def train(lab: Lab, body: Mapping[str, Any]) -> Child:
         sent = {name: value for name, value in sent.items() if name != "recipe"}
     values = resolve(lab, fields, check(fields, sent))
     options = {f.name: _tuple(values[f.name]) for f in fields if f.path[0] == "options" and f.name in values}
-    # What the recipe refuses is said at once. What it would take from another run, only the process knows.
-    made = registry.find(recipe).Options(**options)
-    words = _words([field for field in fields if field.name != "name"], values)
-    name = values.get("name", "")
-    request = TrainRequest(recipe, made, name)
-    child = await asyncio.to_thread(lab.trainings.start, lab.shelf.home, recipe, name, suggestion(request), words)
+    tunes = bool(values.get("from_run"))
+    # What the recipe refuses is said at once. What it takes over from another run, only the process knows.
+    made = registry.find(recipe).Options(**({"data": options.get("data", "")} if tunes else options))
+    words = _words([field for field in fields if field.name != "name"], values, even_usual=tunes)
+    like, name = suggestion(TrainRequest(recipe, made)), values.get("name", "")
+    child = await asyncio.to_thread(lab.trainings.start, lab.shelf.home, recipe, name, like, words)
     await _begun(lab, child)
     return child
 
@@ -104,19 +104,19 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _words(fields: Sequence[Field], values: Mapping[str, Any]) -> list[str]:
-    """The fields that were given, as the command takes them."""
+def _words(fields: Sequence[Field], values: Mapping[str, Any], even_usual: bool = False) -> list[str]:
+    """The fields that were given, as the command takes them. even_usual: also those that are the recipe's defaults."""
     words: list[str] = []
     for field in fields:
-        if field.name not in values or values[field.name] == field.default:
+        value = values.get(field.name)
+        if value is None or value in ("", []) or (value == field.default and not even_usual):
             continue
-        value = values[field.name]
         flag = "--from" if field.name == "from_run" else field.flag
         if isinstance(value, bool):
-            words.append(flag if value else f"--no-{flag[2:]}")
+            words += [flag if not field.default else f"--no-{flag[2:]}"] * (value != field.default)
         elif field.many:
             words += [flag, *map(str, value)]
-        elif value is not None:
+        else:
             # One word, so that a value can never be an option.
             words.append(f"{flag}={value}")
     return words

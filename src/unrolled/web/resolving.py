@@ -33,7 +33,9 @@ def _resolved(lab: Lab, field: Field, value: Any) -> Any:
             return _run(lab, field, value)
         case "run-or-cell" if value:
             known = {place.name for place in lab.shelf.places()}
-            return _run(lab, field, value) if value in known else _cell(field, value)
+            return _run(lab, field, value) if value in known else _cell(lab, field, value)
+        case "cell" if value:
+            return _cell(lab, field, value)
         case "data" if value:
             return _data(lab, field, value)
     return value
@@ -46,9 +48,11 @@ def _run(lab: Lab, field: Field, value: str) -> str:
         raise FieldError(field.name, str(error)) from error
 
 
-def _cell(field: Field, value: str) -> str:
-    if not all(part.isalnum() for part in value.split("-")):
-        raise FieldError(field.name, f"{value[:100]!r}: no run here and no cell is called so")
+def _cell(lab: Lab, field: Field, value: str) -> str:
+    """The cell's name. Which there are, only a process that has torch knows, once it is there."""
+    known = lab.workers.cells
+    if not all(part.isalnum() for part in value.split("-")) or (known and value not in known):
+        raise FieldError(field.name, f"{value[:100]!r}: no cell is called so.{did_you_mean(value[:100], known)}")
     return value
 
 

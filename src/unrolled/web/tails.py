@@ -54,6 +54,8 @@ class Tail:
 
     async def catch_up(self, until: float = math.inf) -> bool:
         """Read what has been written so far, unless time.monotonic() passes `until`; whether all has been read."""
+        if self.state == "finished" and self.history.size() == self.history.offset:
+            return True
         return await self._whole(self._catch_up(until))
 
     async def _whole(self, work: Coroutine[Any, Any, Result]) -> Result:

@@ -14,12 +14,12 @@ import resource
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import OptionError, UnrolledError
 from unrolled.web import plain
-from unrolled.web.fields import build, fields_of
+from unrolled.web.fields import Field, build, fields_of
 from unrolled.workshop.actions import find
 
 #: Bytes of memory that an action may take, beyond which it fails rather than the machine.
@@ -59,6 +59,9 @@ def main() -> int:
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     cancelled = threading.Event()
     threading.Thread(target=_listen, args=(sys.stdin.buffer, jobs, cancelled), daemon=True).start()
+    # No action may read what is said to this process.
+    sys.stdin = None
+    sys.addaudithook(_guard)
     voice.say("R", _names())
     while resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_UNIT < ENOUGH:
         job = jobs.get()
@@ -96,9 +99,12 @@ def _names() -> dict[str, list[str]]:
 
 def _work(job: Mapping[str, Any], voice: Voice, cancelled: threading.Event) -> None:
     voice.say("T")
+    _words.clear()
     try:
         action = find(job["action"])
-        request = build(action.request, fields_of(action.request), job["fields"], **job["own"])
+        fields = fields_of(action.request)
+        request = build(action.request, fields, job["fields"], **job["own"])
+        _words.update(_texts(fields, job["fields"]))
         for event in action.run(request):
             voice.say("E", event.to_dict())
             if cancelled.is_set():
@@ -113,6 +119,26 @@ def _work(job: Mapping[str, Any], voice: Voice, cancelled: threading.Event) -> N
     except Exception as error:  # noqa: BLE001 - whatever it is, the person at the browser must hear of it
         traceback.print_exc()
         voice.say("X", _error(type(error).__name__, f"the lab has failed at this: {error}; its terminal says where"))
+
+
+#: Where the files would be that are called as the texts which a browser has sent.
+_words: set[str] = set()
+#: No path is longer, in bytes.
+_LONGEST_PATH = 4096
+
+
+def _texts(fields: Sequence[Field], values: Mapping[str, Any]) -> set[str]:
+    given = [values.get(field.name) for field in fields if field.kind == "words"]
+    texts = [text for one in given for text in (one if isinstance(one, list) else [one]) if text]
+    return {os.path.abspath(text) for text in texts if "\0" not in text and len(text) < _LONGEST_PATH}
+
+
+def _guard(event: str, arguments: tuple[Any, ...]) -> None:
+    """A text is never the name of a file, whatever an action takes it for: the last line of defence."""
+    if _words and event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        if path in _words:
+            raise OptionError("in the lab a text is a text, and never the name of a file: send the file, or its words")
 
 
 def _error(kind: str, message: str) -> dict[str, Any]:

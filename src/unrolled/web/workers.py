@@ -30,6 +30,9 @@ PIECE = 1 << 16
 _GONE = (
     f"the process that worked on this has ended, after {LONGEST / 60:.0f} minutes or for want of memory: ask for less"
 )
+_NO_START = (
+    "no process that works on models can be started here: the lab's terminal says why; `unrolled doctor` may, too"
+)
 
 
 class BusyError(UnrolledError):
@@ -62,10 +65,13 @@ class Worker:
         )
         worker = cls(process)
         try:
-            head, size = await asyncio.wait_for(worker.head(), START)
-            if head != "R":
-                raise GoneError("a worker's first word was none of its own")
+            _, size = await asyncio.wait_for(worker.head(), START)
             worker.names = plain.decode(await worker.rest(size))
+        except TimeoutError:
+            worker.kill()
+            raise GoneError(_NO_START) from None
+        except GoneError:
+            raise GoneError(_NO_START) from None
         except BaseException:
             worker.kill()
             raise
@@ -143,7 +149,13 @@ class Workers:
         self._later(self._warm())
 
     async def _warm(self) -> None:
-        self._idle.append(await self._start())
+        try:
+            self._idle.append(await self._start())
+        except GoneError as error:
+            # Whoever asks for an action is told so; whoever only waits for names, here.
+            if self._known is not None and not self._known.done():
+                self._known.set_exception(error)
+                self._known.exception()
 
     async def _start(self) -> Worker:
         worker = await Worker.start()
@@ -159,9 +171,10 @@ class Workers:
         return await asyncio.wait_for(asyncio.shield(self._known), START)
 
     @property
-    def busy(self) -> bool:
-        """Whether an action would have to wait now."""
-        return self._free.locked()
+    def cells(self) -> list[str]:
+        """The names of the cells, as far as they are known by now."""
+        known = self._known
+        return known.result()["cells"] if known and known.done() and known.exception() is None else []
 
     def check(self) -> None:
         """BusyError where no more may wait."""
@@ -179,6 +192,10 @@ class Workers:
             self._waiting -= 1
         try:
             worker = await self._take(job)
+        except GoneError as error:
+            self._free.release()
+            yield event({"event": "error", "kind": "GoneError", "message": str(error)})
+            return
         except BaseException:
             self._free.release()
             raise

@@ -102,6 +102,9 @@ class Later(Elman):
 NEW_DIAGNOSTIC = '''"""A diagnostic that came later."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 from unrolled.figures import Curves, Series
 from unrolled.workshop.looking import Files
@@ -116,10 +119,14 @@ class SlopeRequest(Files):
     """How steep."""
     steps: int = 3
     """How far."""
+    text: Annotated[str, tyro.conf.arg(metavar="FILE|-|WORDS")] = ""
+    """A text, which this one is careless with."""
 
 
 def slope(request):
     """The line."""
+    if request.text:
+        open(request.text)
     x = tuple(float(at) for at in range(request.steps))
     yield Shown(Curves("a line", (Series("line", x, tuple(request.slope * at for at in x)),), "x", "y"))
 '''
@@ -143,7 +150,10 @@ def test_a_new_recipe_cell_and_diagnostic_are_there_by_themselves(tmp_path: Path
         forms = {one["name"]: one for one in served.ask("/api/actions").json["actions"]}
         fields = {field["name"]: field for field in forms["inspect slope"]["fields"]}
         # Its own, with their help; and none of those that name files.
-        assert {name: field["help"] for name, field in fields.items()} == {"slope": "How steep.", "steps": "How far."}
+        assert set(fields) == {"slope", "steps", "text"} and fields["slope"]["help"] == "How steep."
+        # A text that the new one takes for a file's name is still none.
+        careless = served.act("inspect slope", text=str(actions))
+        assert careless[-1]["event"] == "error" and "never the name of a file" in careless[-1]["message"]
         figure, done = served.act("inspect slope", slope=0.5)
         assert figure["figure"]["series"][0]["y"] == [0.0, 0.5, 1.0] and done == {"event": "done"}
         recipes = {one["name"]: one for one in served.ask("/api/recipes").json["recipes"]}
