@@ -43,7 +43,7 @@ class CharLMOptions(Options):
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256, 256, 256)
     """Hidden units of each layer."""
     connections: Literal["plain", "residual", "dense"] = "residual"
-    """residual: layers of one size, added to what they read. dense: each reads all below, side by side. plain: neither."""
+    """residual: layers of one size, added to what they read. dense: each reads all below, side by side. Or plain."""
     learnt_initial_state: bool = False
     """Train what a stream starts from, instead of zeros."""
     embedding_dropout: float = 0.1
