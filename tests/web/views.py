@@ -9,7 +9,7 @@ import unrolled.web
 
 INDEX = Path(unrolled.web.__file__).parent / "static" / "views" / "index.js"
 #: What a view has when it stands: a figure, a form, or a list.
-SETTLED = "lab-figure .stage:visible, lab-figure table:visible, form:visible, .run-row, .welcome"
+SETTLED = ".picture > *:visible, form:visible, .run-row, .welcome"
 FULL = {
     "runs": "/",
     "run": "/run/first",
