@@ -17,7 +17,7 @@ from .browser import Visit, cells, values
 
 SERIES = (Series("falls", (1.0, 2.0, 4.0), (1.0, 0.1, 0.01)), Series("bound", (1.0, 4.0), (0.5, math.nan), "falls"))
 CURVES = Curves("Gradient against distance", SERIES, "steps back", "norm", y_log=True)
-MAP = HeatMap("All units", ((-1.0, 0.5, math.nan), (0.25, 1.0, 0.0)), ("one", "two"), ("a", "b", "<i>"), "activation")
+MAP = HeatMap("All units", ((-2.0, 0.5, math.nan), (0.25, 1.0, 0.0)), ("one", "two"), ("a", "b", "<i>"), "activation")
 TEXT = ColouredText("Surprise", ("to ", "be\n", "日本", "\t"), (0.0, 1.5, 3.0, math.nan), (0.0, 3.0), "nats")
 POINTS = Points("Spectrum", (Series("eigenvalues", (0.5, -0.5), (0.0, 0.25)),), "real", "imaginary")
 TABLE = Table("Ranked", ("unit", "follows"), ((7, "<b>quotes</b>"), (12, None)))
@@ -120,7 +120,7 @@ def test_a_map_has_the_colours_of_its_values(visit: Visit) -> None:
     figure.locator(".stage").press("ArrowDown")
     figure.locator(".stage").press("ArrowRight")
     assert figure.locator(".read-out").inner_text().split("\n")[0] == "two, b"
-    assert values(figure) == [["one", "−1", "0.5000", "–"], ["two", "0.2500", "1", "0"]]
+    assert values(figure) == [["one", "−2", "0.5000", "–"], ["two", "0.2500", "1", "0"]]
 
 
 def test_a_text_is_coloured_piece_by_piece_and_recoloured_in_place(visit: Visit) -> None:
