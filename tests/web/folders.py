@@ -38,7 +38,7 @@ def make_runs(place: Path) -> Path:
     runs = place / "runs"
     length, language.SAMPLE_LENGTH = language.SAMPLE_LENGTH, 60
     try:
-        unrolled.train(text, name="first", runs=str(runs), **OPTIONS)
+        unrolled.train(text, name="first", runs=str(runs), cell="lstm", **OPTIONS)
         unrolled.train(text, name="second", runs=str(runs), cell="gru", rate=0.002, **OPTIONS)
     finally:
         language.SAMPLE_LENGTH = length
