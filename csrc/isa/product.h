@@ -76,17 +76,12 @@ inline long panel_place(long k, int vector, int lane) {
 }
 
 // R rows times MANY panels, `apart` from each other. PACKED rows stand term by term, [k][TILE_ROWS]; others one after the
-// other, `stride` apart. Whatever R and MANY are, and in how many parts, a sum is made in the same order.
+// other, `stride` apart. Whatever R and MANY are, a sum is made in the same order.
 template <class P, class C, int R, int MANY, bool PACKED>
 inline void multiply(const P* rows, long stride, const P* panel, long apart, long K, C* sums, long sums_stride, bool add) {
   typedef Terms<P> T;
   constexpr int NV = TILE_VECTORS;
   Vector<C> sum[R][MANY * NV] = {};
-  if (add)
-#pragma GCC unroll 12
-    for (int r = 0; r < R; ++r)
-#pragma GCC unroll 8
-      for (int v = 0; v < MANY * NV; ++v) sum[r][v] = load(sums + r * sums_stride + v * LANES<C>);
   for (long k = 0; k < K; k += T::COUNT) {
     typename T::Pack w[MANY * NV];
 #pragma GCC unroll 8
@@ -102,7 +97,10 @@ inline void multiply(const P* rows, long stride, const P* panel, long apart, lon
 #pragma GCC unroll 12
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < MANY * NV; ++v) store(sums + r * sums_stride + v * LANES<C>, sum[r][v]);
+    for (int v = 0; v < MANY * NV; ++v) {
+      C* to = sums + r * sums_stride + v * LANES<C>;
+      store(to, add ? load(to) + sum[r][v] : sum[r][v]);
+    }
 }
 
 // Sums of one panel for `count` = 1 … TILE_ROWS rows, written over what stands there, or added to it.
@@ -116,38 +114,48 @@ __attribute__((noinline)) void multiply_rows(int count, const P* rows, long stri
   multiply<P, C, R, 1, PACKED>(rows, stride, panel, 0, K, sums, sums_stride, add);
 }
 
-// The same for few rows and MANY panels at a time, from `panel` on: the few sums of one would all wait for their last term.
-// Gives the first panel that is left.
+// `terms` terms from number k on, for few rows and MANY panels at a time: the few sums of one would all wait for their last
+// term. From `panel` on; gives the first panel that is left.
 template <class P, class C, int R, int MANY>
 __attribute__((noinline)) long multiply_few(const P* rows, long stride, const P* packed, long panel, long panels, long K,
-                                            C* sums, long sums_stride, bool add) {
+                                            long k, long terms, C* sums, long sums_stride, bool add) {
+  const long apart = panel_size<P, C>(K);
   for (; panel + MANY <= panels; panel += MANY)
-    multiply<P, C, R, MANY, false>(rows, stride, packed + panel * panel_size<P, C>(K), panel_size<P, C>(K), K,
+    multiply<P, C, R, MANY, false>(rows + k, stride, packed + panel * apart + panel_size<P, C>(k), apart, terms,
                                    sums + panel * TILE_VECTORS * LANES<C>, sums_stride, add);
   return panel;
 }
 
-// `count` rows times some panels of K terms each, whatever their numbers. A part of a panel that the first cache holds, then
-// all rows; few rows take the panels whole.
+// Writes over the sums, or adds to them, `count` rows times some panels of K terms each, whatever their numbers. A part of a
+// panel that the first cache holds, then all rows; the sum of each part is made apart, which keeps more of its digits.
 template <class P, class C>
 inline void multiply_panels(long count, const P* rows, long stride, const P* packed, long panels, long K, C* sums,
                             long sums_stride, bool add) {
-  long panel = 0;
-  if (count == 1) panel = multiply_few<P, C, 1, 4>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
-  if (count == 1) panel = multiply_few<P, C, 1, 2>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
-  if (count == 2) panel = multiply_few<P, C, 2, 2>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
-  if (count == 3) panel = multiply_few<P, C, 3, 2>(rows, stride, packed, panel, panels, K, sums, sums_stride, add);
   const long tiles = round_up(count, TILE_ROWS) / TILE_ROWS;
-  for (; panel < panels; ++panel)
-    for (long k = 0; k < K; k += BLOCK_TERMS<P>) {
-      const long terms = K - k < BLOCK_TERMS<P> ? K - k : BLOCK_TERMS<P>;
-      for (long tile = 0; tile < tiles; ++tile) {
-        const long first = count * tile / tiles, end = count * (tile + 1) / tiles;
-        multiply_rows<P, C>(int(end - first), rows + first * stride + k, stride,
-                            packed + panel * panel_size<P, C>(K) + panel_size<P, C>(k), terms,
-                            sums + first * sums_stride + panel * TILE_VECTORS * LANES<C>, sums_stride, add || k > 0);
-      }
+  const auto some = [&](long panel, long k, long terms) {
+    for (long tile = 0; tile < tiles; ++tile) {
+      const long first = count * tile / tiles, end = count * (tile + 1) / tiles;
+      multiply_rows<P, C>(int(end - first), rows + first * stride + k, stride,
+                          packed + panel * panel_size<P, C>(K) + panel_size<P, C>(k), terms,
+                          sums + first * sums_stride + panel * TILE_VECTORS * LANES<C>, sums_stride, add || k > 0);
     }
+  };
+  const auto part = [&](long k) { return K - k < BLOCK_TERMS<P> ? K - k : BLOCK_TERMS<P>; };
+  if (count > 3) {
+    for (long panel = 0; panel < panels; ++panel)
+      for (long k = 0; k < K; k += BLOCK_TERMS<P>) some(panel, k, part(k));
+    return;
+  }
+  for (long k = 0; k < K; k += BLOCK_TERMS<P>) {
+    long panel = 0;
+    const auto few = [&](auto multiply_some) {
+      panel = multiply_some(rows, stride, packed, panel, panels, K, k, part(k), sums, sums_stride, add || k > 0);
+    };
+    if (count == 1) few(multiply_few<P, C, 1, 4>), few(multiply_few<P, C, 1, 2>);
+    if (count == 2) few(multiply_few<P, C, 2, 2>);
+    if (count == 3) few(multiply_few<P, C, 3, 2>);
+    for (; panel < panels; ++panel) some(panel, k, part(k));
+  }
 }
 
 inline void store_one(float* to, float value) { *to = value; }

@@ -21,7 +21,7 @@ from unrolled.cells.elman import Elman, ElmanReLU, ElmanSigmoid
 from unrolled.cells.gru import GRU
 from unrolled.cells.leaky import GatedLeaky, Leaky, LearntLeaky
 from unrolled.cells.lstm import LSTM
-from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM
+from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM, ProjectedLSTM
 from unrolled.cells.small import IndRNN
 from unrolled.cells.xlstm import SLSTM
 from unrolled.contracts.kernel import check_case, measure
@@ -89,6 +89,13 @@ def test_the_whole_matrix_agrees_with_the_reference(cell):
     for one in MATRIX:
         if one[0] is cell:
             agrees(*one)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_a_projection_that_waits_agrees_with_the_reference(dtype, direction):
+    for hidden_size, rows, ragged in ((7, 3, True), (65, 1, False), (16, 16, True)):
+        agrees(ProjectedLSTM, hidden_size, rows, dtype, direction, ragged)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -430,7 +437,7 @@ def test_it_has_no_struct_for_a_subclass_and_no_room_for_half_precision():
     (reason,) = Native().refuses([Pass(Mine(3, 4), x, Mine(3, 4).initial_state((1,), x.device, x.dtype))])
     assert reason == (
         "the native core has no struct for Mine (it has: CoupledLSTM, Elman, ElmanReLU, ElmanSigmoid, GRU, GatedLeaky, "
-        "IRNN, IndRNN, LSTM, Leaky, LearntLeaky, NoForgetLSTM, PeepholeLSTM, SLSTM)"
+        "IRNN, IndRNN, LSTM, Leaky, LearntLeaky, NoForgetLSTM, PeepholeLSTM, ProjectedLSTM, SLSTM)"
     )
     cell = GRU(3, 4).bfloat16()
     (reason,) = Native().refuses([Pass(cell, x.bfloat16(), cell.initial_state((1,), x.device, torch.bfloat16))])

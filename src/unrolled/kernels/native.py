@@ -11,14 +11,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from unrolled.cells.cell import Cell, is_symbols
 from unrolled.cells.elman import IRNN, Elman, ElmanReLU, ElmanSigmoid
 from unrolled.cells.gru import GRU
 from unrolled.cells.leaky import GatedLeaky, Leaky, LearntLeaky
-from unrolled.cells.lstm import LSTM
-from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM
+from unrolled.cells.lstm import LSTM, LSTMState
+from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM, ProjectedLSTM
 from unrolled.cells.small import IndRNN
 from unrolled.cells.xlstm import SLSTM
 from unrolled.kernels import (
@@ -55,6 +56,7 @@ _STRUCTS: dict[type[Cell], Struct] = {
     PeepholeLSTM: Struct("peephole-lstm", lambda cell: cell.p.view(3, -1)),
     CoupledLSTM: Struct("coupled-lstm"),
     NoForgetLSTM: Struct("no-forget-lstm"),
+    ProjectedLSTM: Struct("lstm"),
     Leaky: Struct("leaky", lambda cell: cell.W.new_full((1, cell.hidden_size), cell.alpha)),
     LearntLeaky: Struct("leaky", lambda cell: torch.sigmoid(cell.a)[None]),
     GatedLeaky: Struct("gated-leaky"),
@@ -87,6 +89,10 @@ class Native(Kernel):
                 reasons.append("the native core knows bfloat16 as the one type of autocast")
             if one.mask is not None and type(one.cell) is IndRNN:
                 reasons.append("the native core makes no product for IndRNN, and so has none to mask")
+            if one.mask is not None and type(one.cell) is ProjectedLSTM:
+                reasons.append(
+                    "the native core joins ProjectedLSTM's two products, and what a mask acts on is between them"
+                )
             if one.zoneout is not None:
                 reasons.append("the native core knows no zoneout")
         if record:
@@ -105,7 +111,7 @@ class Native(Kernel):
         return list(dict.fromkeys(reasons))
 
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
-        return [_run_pass(one) for one in passes]
+        return [_run_projected(one) if type(one.cell) is ProjectedLSTM else _run_pass(one) for one in passes]
 
 
 def _recurrent_weight(cell: Cell) -> Tensor:
@@ -114,22 +120,47 @@ def _recurrent_weight(cell: Cell) -> Tensor:
 
 
 def _run_pass(one: Pass) -> Trace:
-    struct = _STRUCTS[type(one.cell)]
-    W, extra, u = _recurrent_weight(one.cell), struct.extra(one.cell), _project(one)
+    extra = _STRUCTS[type(one.cell)].extra(one.cell)
     leaves = cast("tuple[Tensor, ...]", one.state)
-    start = torch.stack(leaves) if len(leaves) > 1 else leaves[0][None]
     mask = None if one.mask is None else cast("tuple[Tensor, ...]", one.mask)[0]
+    output, last = _recurrence(one, _project(one), _recurrent_weight(one.cell), extra, mask, torch.stack(leaves))
+    return Trace(output, type(one.state)(*last))
+
+
+def _run_projected(one: Pass) -> Trace:
+    """ProjectedLSTM: with m = o ∘ tanh c and h = P m, W h is (W P) m, so that m can go round in the place of h, and P
+    can wait until all times are there. What h_0 gives to the first step comes in with its input, and m_0 is zero.
+    """
+    cell = cast("Any", one.cell)
+    h_0, c_0 = cast("LSTMState", one.state)
+    T, B = one.x.shape[:2]
+    u = _project(one)
+    with torch.autocast("cpu", enabled=False):
+        W, given = cell.W @ cell.P, h_0 @ cell.W.mT
+    rows = torch.arange(B)
+    taken = torch.full((B,), T) if one.lengths is None else one.lengths
+    first = (taken - 1).clamp(min=0) if one.direction == "backward" else torch.zeros_like(rows)
+    u = u.index_put((first, rows), given.to(u.dtype), accumulate=True)
+    m, (m_last, c_last) = _recurrence(one, u, W, None, None, torch.stack([torch.zeros_like(c_0), c_0]))
+    with torch.autocast("cpu", enabled=False):
+        h_last = torch.where((taken == 0)[:, None], h_0, m_last @ cell.P.mT)
+    return Trace(F.linear(m, cell.P), LSTMState(h_last, c_last))
+
+
+def _recurrence(
+    one: Pass, u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The output, and the last state's leaves, of the recurrence of each of the cell's heads."""
+    struct = _STRUCTS[type(one.cell)]
     number = native_core.cells()[struct.name].number
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
     rest = (one.lengths, number, one.direction == "backward", keep)
     if (heads := struct.heads(one.cell)) == 1:
         output, last, _, _ = torch.ops.unrolled.recurrence(u, W, extra, mask, start, *rest)
-    else:
-        parts = [
-            torch.ops.unrolled.recurrence(*of_head, *rest)[:2] for of_head in _by_head(u, W, extra, mask, start, heads)
-        ]
-        output, last = (torch.cat(part, -1) for part in zip(*parts, strict=True))
-    return Trace(output, type(one.state)(*last.unbind(0)))
+        return output, last.unbind(0)
+    parts = [torch.ops.unrolled.recurrence(*own, *rest)[:2] for own in _by_head(u, W, extra, mask, start, heads)]
+    output, last = (torch.cat(part, -1) for part in zip(*parts, strict=True))
+    return output, last.unbind(0)
 
 
 def _project(one: Pass) -> Tensor:
