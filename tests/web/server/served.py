@@ -147,3 +147,8 @@ def serving(home: Path, *words: object, code: str = "", env: Mapping[str, str] |
             yield Served(said["address"], process.pid, home)
         finally:
             process.terminate()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

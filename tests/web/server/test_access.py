@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
@@ -17,7 +20,7 @@ from unrolled.web.lab import LabRequest, lab
 from unrolled.web.shelf import Shelf
 from unrolled.web.state import Access, Lab
 
-from .served import NO_WORKER, Served, serving
+from .served import NO_WORKER, PATIENCE, Served, children, serving
 
 KEY = "a key that nobody guesses"
 
@@ -197,3 +200,17 @@ def test_a_key_of_ones_own_is_entered_and_not_printed(tmp_path: Path) -> None:
         assert right.status == 303 and right.headers["location"] == "/"
         cookie = right.headers["set-cookie"].partition(";")[0]
         assert served.ask("/api/lab", headers={"Authorization": "", "Cookie": cookie}).status == 200
+
+
+def test_ctrl_c_closes_it_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "unrolled", "lab", str(tmp_path / "runs"), "--no-open"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and "The lab is open at http://127.0.0.1:" in process.stdout.readline()
+        deadline = time.monotonic() + PATIENCE
+        while not (begun := children(process.pid)):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0 and "The lab is closed." in said
+    assert not any(Path(f"/proc/{pid}").exists() for pid in begun)

@@ -10,12 +10,11 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from .folders import append, write_run
-from .served import PATIENCE, Served, serving
+from .served import PATIENCE, Served, children, serving
 
 #: The times that a test cannot wait for, and the sizes, made short.
 SHORT = (
@@ -236,11 +235,6 @@ def test_a_worker_that_dies_is_an_error_and_not_the_end(hurried: Served) -> None
         last = list(events)[-1]
     assert last["event"] in ("error", "piece")
     assert hurried.act("sample", run="tiny", length=1)[-1] == {"event": "done"}
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_memory_is_flat_over_many_requests(hurried: Served) -> None:
