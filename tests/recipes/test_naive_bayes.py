@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from unrolled.recipes.naive_bayes import naive_bayes, terms
+from unrolled.recipes.naive_bayes import log_odds, naive_bayes, terms
 
 from .stand_in import WORDS
 
@@ -33,3 +33,11 @@ def test_it_says_what_scikit_learn_says() -> None:
 def test_a_class_without_texts_is_never_said() -> None:
     said = naive_bayes([["a"], ["b"]], np.array([0, 2]), [["a"], ["b"], ["c"], []], 3)
     assert said[:2].tolist() == [0, 2] and 1 not in said
+
+
+def test_log_odds_by_hand() -> None:
+    """Word 1 is in both texts of class 0, in none of class 1; word 2 in one of each; a second time does not count."""
+    found = log_odds([np.array([1, 1, 2]), np.array([1]), np.array([2])], np.array([0, 0, 1]), 3, 2)
+    # With one added to each: class 0 counts 1, 3, 2 of 6, class 1 counts 1, 1, 2 of 4.
+    half = np.log([(1 / 6) / (1 / 4), (3 / 6) / (1 / 4), (2 / 6) / (2 / 4)]) / 2
+    np.testing.assert_allclose(found, np.stack([half, -half], 1))

@@ -61,6 +61,25 @@ def test_words_that_came_once_and_new_ones_are_unknown(tmp_path: Path) -> None:
     assert [data.assets["words"][number] for number in values[:, 0].tolist()] == ["the", "cat", "(unknown)"]
 
 
+def test_the_embedding_starts_from_what_words_speak_for(tmp_path: Path) -> None:
+    options, data = read(write_reviews(tmp_path / "r.csv"))
+    first = sentiment.model(options, data.assets).embedding.weight[:, :2].detach()
+    known = data.assets["words"]
+    awful, lovely, the = (first[known.index(word)] for word in ("awful", "lovely", "the"))
+    # Classes are 1 and 5.
+    assert awful[0] > 0.2 and awful[1] == -awful[0] and lovely[1] > 0.2 and abs(the[0]) < 0.1
+    options, data = read(tmp_path / "r.csv", start="noise")
+    assert data.assets["odds"] == []
+    noise = sentiment.model(options, data.assets).embedding.weight
+    assert 0.05 < noise.std() < 0.15
+    many = tmp_path / "many.csv"
+    many.write_text("text;label\n" + "".join(f"some words here;{n % 6}\n" for n in range(60)))
+    with pytest.raises(
+        OptionError, match="--embedding 4: expected 6, the number of classes, or more; or --start noise"
+    ):
+        read(many)
+
+
 def test_characters_and_archives_by_class_and_the_longest(tmp_path: Path) -> None:
     _, data = read(write_by_class(tmp_path / "p.zip"), symbols="characters", longest=5, least=1)
     assert data.assets["classes"] == ["neg", "pos"]
@@ -103,6 +122,7 @@ def test_a_sample_shows_texts_and_what_is_said_of_them(tmp_path: Path) -> None:
         ({"longest": 0}, "--longest 0: expected 1 or more"),
         ({"held_out": 0.5}, "--held-out 0.5: expected above 0 and below 0.5"),
         ({"embedding": -1}, "--embedding -1: expected 0"),
+        ({"embedding": 0}, "--embedding 0: expected 1 or more, or --start noise"),
         ({"word_dropout": 1.0}, "--word-dropout 1.0: expected at least 0 and below 1"),
     ],
 )

@@ -40,3 +40,14 @@ def naive_bayes(
         known = [numbers[term] for term in terms(tokens) if term in numbers]
         found[place] = int((prior + weights[known].sum(0)).argmax())
     return found
+
+
+def log_odds(texts: Sequence[np.ndarray], classes: np.ndarray, vocabulary_size: int, class_count: int) -> np.ndarray:
+    """(V, classes): ln p(w | class), less its mean over the classes, of each word of texts (N,) encoded; how strongly a
+    word speaks for each class. p(w | class) is here the share of the class's texts that have w, with one added to each.
+    """
+    table = np.ones((vocabulary_size, class_count))
+    for words, which in zip(texts, classes.tolist(), strict=True):
+        table[np.unique(words), which] += 1
+    found = np.log(table / table.sum(0))
+    return found - found.mean(1, keepdims=True)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 BATCH = 250
 #: Held-out texts that a sample shows.
 SHOWN = 6
+#: Log odds are written into the embedding so large: about as large as the noise beside them.
+COUNTED = 0.3
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class SentimentOptions(answers.AnswerOptions):
     """In which a text is read."""
     pooling: Literal["last", "mean", "largest"] = "mean"
     """What the answer is drawn from: the last step, the mean of all, or each unit's largest value."""
+    start: Literal["counts", "noise"] = "counts"
+    """What the embedding starts from: how strongly each word speaks for each class, counted in training; or noise."""
     embedding: int = 100
     """Features of a symbol; 0 feeds it one-hot."""
     word_dropout: float = 0.3
@@ -71,6 +75,7 @@ class SentimentOptions(answers.AnswerOptions):
         require(self.longest >= 1, "longest", self.longest, "1 or more")
         require(0 < self.held_out < 0.5, "held_out", self.held_out, "above 0 and below 0.5")
         require(self.embedding >= 0, "embedding", self.embedding, "0 (one-hot) or more")
+        require(self.start == "noise" or self.embedding > 0, "embedding", 0, "1 or more, or --start noise")
         require(0 <= self.word_dropout < 1, "word_dropout", self.word_dropout, "at least 0 and below 1")
 
 
@@ -115,6 +120,7 @@ def data(options: SentimentOptions, folder: Path, assets: Mapping[str, Any] | No
             "symbols": options.symbols,
             "longest": options.longest,
             "examples": examples,
+            "odds": _odds(options, [encoded[place] for place in train], numbers[train], vocabulary.size, len(classes)),
         },
         summary=(
             f"{listed.summary}: {len(train):,} to train on, {kept:,} to validate, {kept:,} to test; "
@@ -123,6 +129,23 @@ def data(options: SentimentOptions, folder: Path, assets: Mapping[str, Any] | No
         ),
         digest=listed.digest,
     )
+
+
+def _odds(
+    options: SentimentOptions, texts: list[np.ndarray], classes: np.ndarray, words: int, count: int
+) -> list[list[float]]:
+    """How strongly each word speaks for each class, where the embedding starts from that."""
+    from unrolled.recipes.naive_bayes import log_odds
+
+    if options.start == "noise":
+        return []
+    require(
+        count <= options.embedding,
+        "embedding",
+        options.embedding,
+        f"{count}, the number of classes, or more; or --start noise",
+    )
+    return log_odds(texts, classes, words, count).round(4).tolist()
 
 
 def _read(options: SentimentOptions, folder: Path) -> LabelledTexts:
@@ -193,10 +216,12 @@ class HeldOutTexts:
 
 
 def model(options: SentimentOptions, assets: Mapping[str, Any]) -> SequenceClassifier:
+    import torch
+
     from unrolled.cells import registry
     from unrolled.models.sequence_classifier import SequenceClassifier
 
-    return SequenceClassifier(
+    made = SequenceClassifier(
         registry.find(options.cell),
         len(assets["words"]),
         options.sizes,
@@ -208,6 +233,10 @@ def model(options: SentimentOptions, assets: Mapping[str, Any]) -> SequenceClass
         symbol_dropout=options.word_dropout,
         kernel=options.kernel,
     )
+    if options.start == "counts" and made.embedding is not None:
+        with torch.no_grad():
+            made.embedding.weight[:, : len(assets["classes"])] = COUNTED * torch.tensor(assets["odds"])
+    return made
 
 
 def metric(model: SequenceClassifier, part: HeldOutTexts) -> dict[str, float]:
@@ -223,7 +252,7 @@ def metric(model: SequenceClassifier, part: HeldOutTexts) -> dict[str, float]:
 
 
 def settings(options: SentimentOptions) -> Settings:
-    return answers.settings(options, Budget(steps=800))
+    return answers.settings(options, Budget(steps=400))
 
 
 def classifying(assets: Mapping[str, Any]) -> Classifying:
