@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
 from playwright.sync_api import Route
@@ -12,7 +13,9 @@ from .folders import STEPS, decay, events, planned, training, unfinished, update
 
 
 def _four_digits(value: float) -> str:
-    return f"{value:.{4 - len(str(int(value)))}f}"
+    """Of the six that the server sends, rounded as they are written, a tie to the even digit."""
+    sent = Decimal(f"{value:.6g}")
+    return str(sent.quantize(Decimal(10) ** (sent.adjusted() - 3), ROUND_HALF_EVEN))
 
 
 def test_the_list_has_each_run_with_its_numbers(visit: Visit, runs: Path) -> None:
