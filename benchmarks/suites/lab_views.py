@@ -21,7 +21,15 @@ SYMBOLS, UNITS = 10_000, 512
 #: Times that each is done; the first brings code and memory into use, and does not count.
 TIMES = 31
 #: A run that is read with is not what is measured: one update makes it.
-TEXT_RUN = {"sizes": (UNITS,), "embedding": 32, "batch_size": 4, "window": 16, "steps": 1, "split": (0.8, 0.1, 0.1)}
+TEXT_RUN = {
+    "cell": "lstm",
+    "sizes": (UNITS,),
+    "embedding": 32,
+    "batch_size": 4,
+    "window": 16,
+    "steps": 1,
+    "split": (0.8, 0.1, 0.1),
+}
 POINT_RUN = {"sizes": (256,), "points": (5, 10), "steps": 1}
 #: From the event to the frame in which it is drawn: a message that is posted while a frame is made comes after it.
 SWITCH = """async (units) => {

@@ -9,9 +9,13 @@ from urllib.parse import quote
 import pytest
 
 import unrolled
+from unrolled.data.spellings import split_words
 from unrolled.figures import Curves, Table
 from unrolled.workshop.forecast import ForecastRequest, forecast
 from unrolled.workshop.messages import Shown
+from unrolled.workshop.parse import trees
+from unrolled.workshop.renderings.words import visible
+from unrolled.workshop.translate import translations
 
 from ..recipes.stand_in import options_for
 from .browser import Visit, cells, values
@@ -22,7 +26,7 @@ from .test_reading_view import number
 @pytest.fixture(scope="module")
 def answering(runs: Path) -> Path:
     """Runs that answer, hardly trained: what they say is theirs."""
-    for recipe in ("sentiment", "tagging", "temperature"):
+    for recipe in ("sentiment", "tagging", "temperature", "translate", "parse"):
         given = {**options_for(recipe, runs.parent), "steps": 2, "threads": 1}
         unrolled.train(recipe, name=f"small-{recipe}", runs=str(runs), **given)
     return runs
@@ -55,6 +59,21 @@ def test_every_word_has_its_tags_and_a_hostile_sentence_is_only_words(visit: Vis
     (tags,) = run.predict([words])
     assert cells(table) == [[word, *said] for word, said in zip(words, tags, strict=True)]
     assert page.locator("main img, main script").count() == 0
+
+
+def test_a_translation_has_its_map_and_a_parse_its_tree(visit: Visit, answering: Path) -> None:
+    sentence = "the cat sat on the mat."
+    page = visit.open(f"/sentences?run=small-translate&text={quote(sentence)}")
+    (one,) = translations(unrolled.load(answering / "small-translate"), [sentence])
+    page.locator(".said > p").wait_for()
+    assert page.locator(".said > p").text_content() == visible(one.text)
+    if one.target:
+        page.locator("lab-figure[data-kind=heat-map] canvas").first.wait_for()
+    page = visit.open(f"/sentences?run=small-parse&text={quote(sentence)}")
+    page.locator("lab-figure[data-kind=tree] svg").first.wait_for()
+    (parsed,) = trees(unrolled.load(answering / "small-parse"), [split_words(sentence)])
+    assert parsed is not None
+    assert page.locator(".said > p").text_content() == str(parsed.tree)
 
 
 def test_a_forecast_has_its_line_and_its_interval(visit: Visit, answering: Path) -> None:

@@ -31,10 +31,10 @@ def number(shown: str) -> float:
     return float(shown.replace("−", "-").replace(",", ""))
 
 
-def read(visit: Visit, address: str) -> Page:
-    """The view, once all of the layer has come."""
+def read(visit: Visit, address: str, signals: int = 6) -> Page:
+    """The view, once all of the layer has come: six fields and gates of an LSTM, four of a GRU."""
     page = visit.open(address)
-    page.locator(".gates tbody tr").nth(5).wait_for()
+    page.locator(".gates tbody tr").nth(signals - 1).wait_for()
     return page
 
 
@@ -184,7 +184,7 @@ def test_a_unit_is_chosen_among_all_of_them(visit: Visit) -> None:
 
 def test_units_that_follow_something_are_found_and_shown(visit: Visit, runs: Path) -> None:
     text = (runs.parent / "book.txt").read_text(encoding="utf-8")[:5000]
-    page = read(visit, f"/read?run=first&text={quote(text)}")
+    page = read(visit, f"/read?run=first&text={quote(text)}", signals=4)
     page.get_by_role("button", name="Find them").click()
     buttons = page.locator(".ranked button")
     buttons.first.wait_for()
@@ -197,6 +197,12 @@ def test_units_that_follow_something_are_found_and_shown(visit: Visit, runs: Pat
         assert number(shown.removeprefix(f"{measure} ")) == pytest.approx(confirmed, abs=1e-3)
     buttons.first.press("Enter")
     page.locator("figcaption", has_text=f"first: {table.rows[0][1]}").wait_for()
+    # So long a text stays in the browser, and is in the address all the same.
+    assert page.evaluate("location.search.length") < 100
+    assert page.evaluate("location.hash.length") >= 5000
+    page.reload()
+    page.locator("figcaption", has_text=f"first: {table.rows[0][1]}").wait_for()
+    assert page.get_by_label("Text", exact=True).input_value() == text
 
 
 def test_a_hostile_text_is_pasted_and_only_read(visit: Visit) -> None:

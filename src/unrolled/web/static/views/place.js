@@ -13,7 +13,7 @@ export class Place {
   constructor(picked, lab) {
     this.lab = lab;
     this.element = h("section", { class: "card place", "aria-label": "The chosen symbol" });
-    this.state = figureElement(null, { class: "state" });
+    this.state = figureElement(null, { class: "all-units" });
     this.state.addEventListener("lab-pick", ({ detail }) => picked(this.names[detail.row], detail.column + 1));
   }
 

@@ -29,6 +29,8 @@ export class Said {
     if (event.event === "figure") this.element.append(figureElement(event.figure));
     else if (event.event === "note") this.element.append(h("p", { class: "note" }, lines(event.text)));
     else if (event.event === "evaluated") this.element.append(figureElement(evaluated(event)));
+    else if (event.event === "translated") this.element.append(h("p", { class: "card" }, visible(event.text)));
+    else if (event.event === "parsed") this.element.append(h("p", { class: "card mono" }, visible(event.tree)));
     else if (event.event === "predicted") this.element.append(figureElement(predicted(event)));
     else if (event.event === "job-ended") this.element.append(h("p", { class: "note" }, jobEnded(event)));
     this.#progress(event);

@@ -14,6 +14,8 @@ export const title = "Sentences";
 // Recipe → the action that reads a sentence with its runs; without a line here, the action that is called like it.
 const ACTIONS = { sentiment: "inspect saliency", tagging: "predict" };
 const RECIPES = ["translate", "parse", "sentiment", "tagging"];
+// What is asked for beyond the sentence: a map of where it looked, unless it has no attention; a drawing.
+const FURTHER = { translate: (options) => (options.attention === "none" ? {} : { maps: 1 }), parse: () => ({ draw: 1 }) };
 const WORDS = { translate: "translation", parse: "tree", sentiment: "feeling", tagging: "tags" };
 
 export async function show(page, lab) {
@@ -81,12 +83,15 @@ class Sentences {
       fill(this.said, h("p", { class: "muted" }, "Write a sentence, and see what it makes of it."));
       return;
     }
-    const action = this.reads(this.runs.get(this.run.value).recipe);
+    const { name, recipe } = this.runs.get(this.run.value);
+    const action = this.reads(recipe);
     const field = action.fields.find((one) => one.kind === "words").name;
     const told = new Said();
     fill(this.said, h("p", { class: "muted waiting" }, "Reading …"));
     try {
-      for await (const event of act(action.name, { run: this.run.value, [field]: text }, { signal })) {
+      const { options } = await get(`runs/${encodeURIComponent(name)}`, { signal });
+      const fields = { run: name, [field]: text, ...FURTHER[recipe]?.(options ?? {}) };
+      for await (const event of act(action.name, fields, { signal })) {
         if (signal.aborted) return;
         told.add(event);
       }
