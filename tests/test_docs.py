@@ -10,7 +10,7 @@ import pytest
 
 from unrolled.cli.main import main
 
-from .recipes.stand_in import write_columns, write_reviews, write_text
+from .recipes.stand_in import write_columns, write_reviews, write_series, write_text
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "lecture").glob("*.md"))]
@@ -40,6 +40,8 @@ def test_the_commands_over_own_files_run(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     write_reviews(tmp_path / "reviews.csv")
     write_columns(tmp_path / "words.conll")
+    series = write_series(tmp_path / "sales.csv", 400, ())
+    series.write_text(series.read_text().replace("day,warmth", "date,sold"))
     page = (ROOT / "docs" / "own-files.md").read_text(encoding="utf-8")
     commands = [
         shlex.split(line)[2:]
