@@ -55,7 +55,7 @@ def metric(model: PointerNetwork, part: pointing.HeldOutSets) -> dict[str, float
 
 
 def settings(options: ConvexHullOptions) -> Settings:
-    return pointing.settings(options, 10000)
+    return pointing.settings(options, 20_000)
 
 
 def sample(model: PointerNetwork, assets: Mapping[str, Any], seed: int) -> str:

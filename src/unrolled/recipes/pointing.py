@@ -41,12 +41,12 @@ class PointingOptions(answers.AnswerOptions):
     """Sets of each number of points that are held out to test."""
     output: Literal["pointers", "vocabulary"] = "pointers"
     """vocabulary: an LSTM without pointers, to compare with: a softmax over numbers up to --points MOST."""
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (128,)
+    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (64,)
     """Hidden units of each layer of the encoder, and of the decoder; the last is also the pointer's."""
     dropout: float = 0.0
     """Between layers, and on what the decoder gives."""
-    batch_size: int = 128
-    rate: float = 5e-3
+    batch_size: int = 32
+    rate: float = 1e-2
 
     def __post_init__(self) -> None:
         super().__post_init__()

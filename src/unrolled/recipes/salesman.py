@@ -61,7 +61,7 @@ def metric(model: PointerNetwork, part: pointing.HeldOutSets) -> dict[str, float
 
 
 def settings(options: SalesmanOptions) -> Settings:
-    return pointing.settings(options, 10000)
+    return pointing.settings(options, 20_000)
 
 
 def sample(model: PointerNetwork, assets: Mapping[str, Any], seed: int) -> str:
