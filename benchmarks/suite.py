@@ -3,6 +3,7 @@
 A suite is one file in benchmarks/suites. It has `SUMMARY`, what is measured, in one line, and either a way of its own,
 
     def measure() -> Iterator[Figure]: …            each figure as soon as it is known
+    def measure(effort: Effort) -> …                 the same, where what the command says of seconds and points matters
 
 or points at which two sides are compared, which `protocol.py` measures (contest.py says what they are):
 
@@ -13,6 +14,7 @@ or points at which two sides are compared, which `protocol.py` measures (contest
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -51,12 +53,15 @@ def find(name: str, seconds: float | None = None, points: int | None = None) -> 
     module = importlib.import_module(f"{suites.__name__}.{name.replace('-', '_')}")
     given = {"seconds": seconds, "points": points}
     given = {name: value for name, value in given.items() if value is not None}
-    if hasattr(module, "measure"):
+    own = getattr(module, "measure", None)
+    if own is not None and not inspect.signature(own).parameters:
         if given:
             raise OptionError(f"the suite {name} measures in a way of its own: it takes no --{', --'.join(given)}")
-        return Suite(name, module.SUMMARY, module.measure)
+        return Suite(name, module.SUMMARY, own)
     from benchmarks import protocol
 
-    effort = protocol.Effort(**given)
+    effort = protocol.Effort(**{"seconds": getattr(module, "SECONDS", protocol.Effort.seconds), **given})
     options = tuple(word for key, value in given.items() for word in (f"--{key}", f"{value:g}"))
+    if own is not None:
+        return Suite(name, module.SUMMARY, lambda: own(effort), options)
     return Suite(name, module.SUMMARY, lambda: protocol.measure(module.points(), module.GOALS, effort), options)

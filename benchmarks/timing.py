@@ -6,6 +6,8 @@ sides alike, so that the block's ratio hardly sees it.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import random
 import statistics
 import time
@@ -100,16 +102,24 @@ def percentiles(side: Side) -> tuple[float, float]:
 
 
 def peak_memory(side: Side) -> float | None:
-    """MiB that one call needs beyond what the process holds; None where the system does not tell (Linux does)."""
-    reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    """MiB that one call holds at most, beyond what was held before; None where the system does not tell: Linux does."""
+    reset = Path("/proc/self/clear_refs")
+    gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)  # or what earlier calls freed would be used again, and not seen
     try:
         reset.write_text("5")  # from here on the highest mark counts anew
+        before = _resident("VmRSS")
+        side()
+        return max(0, _resident("VmHWM") - before) / 1024
     except OSError:
         return None
-    side()
-    found = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    highest, now = (int(found[key].split()[0]) for key in ("VmHWM", "VmRSS"))
-    return max(0, highest - now) / 1024
+
+
+def _resident(what: str) -> int:
+    """KiB."""
+    found = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(found[what].split()[0])
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -72,15 +72,20 @@ def growth(everything: Sequence[Measured]) -> Iterator[Figure]:
     for letter in letters:
         lines = {key: points for key, points in _lines(everything, letter).items() if len(points) >= FEWEST}
         for key, points in lines.items():
-            rows.append((_words(key), letter, *(_digits(slope(list(zip(*points, strict=True)), s)) for s in (1, 2))))
+            columns = list(zip(*points, strict=True))
+            rows.append((_words(key), letter, *(_growth(columns, side) for side in range(1, 5))))
         if lines:
             pictures.append(_picture(letter, lines))
     if rows:
         yield Table(
-            "How time grows: slope of log time against the log of a letter (1 is proportional)",
-            *(("where", "letter", "ours", "rival"), tuple(rows)),
+            "How time and memory grow: slope of their log against the log of a letter (1 is proportional)",
+            *(("where", "letter", "our time", "rival's time", "our memory", "rival's memory"), tuple(rows)),
         )
     yield from pictures
+
+
+def _growth(columns: Sequence[Sequence[float]], side: int) -> float | None:
+    return _digits(slope(columns, side)) if all(columns[side]) else None
 
 
 def slope(columns: Sequence[Sequence[float]], side: int) -> float:
@@ -91,20 +96,21 @@ def slope(columns: Sequence[Sequence[float]], side: int) -> float:
     return math.fsum((a - middle_x) * (b - middle_y) for a, b in zip(x, y, strict=True)) / across
 
 
-def _lines(everything: Sequence[Measured], letter: str) -> dict[Key, list[tuple[float, float, float]]]:
-    """All else that places a point → (the letter, our seconds, the rival's), in the letter's order."""
-    lines: dict[Key, list[tuple[float, float, float]]] = defaultdict(list)
+def _lines(everything: Sequence[Measured], letter: str) -> dict[Key, list[tuple[float, ...]]]:
+    """All else that places a point → (the letter, our seconds, the rival's, our MiB, the rival's), in its order."""
+    lines: dict[Key, list[tuple[float, ...]]] = defaultdict(list)
     for one in everything:
         if letter in one.point.places:
             rest = tuple((name, value) for name, value in one.point.places.items() if name != letter)
             key: Key = (("", one.point.series), *rest, ("threads", one.point.threads), ("over", one.rival))
-            lines[key].append((one.point.places[letter], one.ratio.ours, one.ratio.theirs))
+            memory = (one.ours.memory or 0.0, one.theirs.memory or 0.0)
+            lines[key].append((one.point.places[letter], one.ratio.ours, one.ratio.theirs, *memory))
     return {key: sorted(points) for key, points in lines.items()}
 
 
-def _picture(letter: str, lines: Mapping[Key, list[tuple[float, float, float]]]) -> Curves:
+def _picture(letter: str, lines: Mapping[Key, list[tuple[float, ...]]]) -> Curves:
     key, points = max(lines.items(), key=lambda line: len(line[1]))
-    x, ours, theirs = zip(*points, strict=True)
+    x, ours, theirs, *_ = zip(*points, strict=True)
     rival = dict(key)["over"]
     series = tuple(
         Series(f"{name}, slope {slope((x, y), 1):.2f}", x, tuple(1e6 * value for value in y))

@@ -157,7 +157,7 @@ def test_a_suite_of_points_leaves_figures_goals_tables_and_pictures(
     assert [row[0] for row in latencies.rows] == ["lstm, H 2, B 1"]
     (row,) = slopes.rows
     assert row[:2] == ("lstm, B 1, threads 1, over them", "H")
-    assert row[2:] == (1.0, 2.0)
+    assert row[2:4] == (1.0, 2.0)
     (curves,) = [one for one in found if isinstance(one, Curves)]
     assert (curves.x_log, curves.y_log, curves.series[0].x) == (True, True, (1, 2, 4))
 
@@ -175,6 +175,11 @@ def test_a_suite_of_points_leaves_figures_goals_tables_and_pictures(
 def test_a_slope_is_that_of_a_power() -> None:
     x = (1.0, 2.0, 4.0, 8.0)
     assert told.slope((x, tuple(3 * value**1.5 for value in x)), 1) == pytest.approx(1.5)
+
+
+def test_a_suite_of_its_own_may_ask_how_long_it_may_take() -> None:
+    assert suite.find("learn", 5.0).options == ("--seconds", "5")
+    assert suite.find("learn").options == ()
 
 
 def test_only_suites_that_compare_take_seconds_and_points() -> None:

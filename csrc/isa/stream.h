@@ -119,7 +119,7 @@ inline void stream_product(const typename Type::Entry* rows, long stride, const 
 inline char* room_of(long bytes) {
   thread_local std::unique_ptr<Buffer<char>> room;
   thread_local long held = 0;
-  if (bytes > held) {
+  if (!room || bytes > held) {
     room.reset();
     room = std::make_unique<Buffer<char>>(bytes);
     held = bytes;

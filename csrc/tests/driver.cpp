@@ -1,7 +1,8 @@
 // The native core without Python, for the sanitizers: random shapes, each array exactly as long as it must be, every
 // cell and type of number, one thread against several, and several callers at the same time; streaming and scans too.
 //
-//   driver SECONDS [SEED]      0, and the number of problems tried, where nothing was wrong
+//   driver SECONDS [SEED [PROBLEMS]]      0, and the number of problems tried, where nothing was wrong: for at least so long,
+//                                         and at least so many
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -137,8 +138,10 @@ int main(int count, char** words) {
   const double seconds = count > 1 ? std::atof(words[1]) : 5;
   std::mt19937 draw(count > 2 ? unsigned(std::atoi(words[2])) : 1u);
   const auto began = std::chrono::steady_clock::now();
+  const long fewest = count > 3 ? std::atol(words[3]) : 0;
   long problems = 0;
-  while (std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() < seconds) {
+  while (problems < fewest ||
+         std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count() < seconds) {
     Problem one(draw), other(draw);
     const std::vector<unsigned char> alone = one.run(1);
     if (alone != one.run(1)) return std::printf("cell %d: a second run gives something else\n", one.cell), 1;

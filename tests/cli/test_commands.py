@@ -273,6 +273,7 @@ def test_data(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_doctor(command: Command) -> None:
     out = command("doctor").out
     assert "torch" in out and "lstm" in out and "fused" in out and "accelerator" in out and "native core: " in out
+    assert "streaming: " in out and "scans: " in out
 
 
 def test_hello_prints_its_numbers(command: Command) -> None:

@@ -25,7 +25,7 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     from unrolled.cells.cell import state_like
     from unrolled.data import named
     from unrolled.data.folders import cache_folder
-    from unrolled.kernels import choose, native_core
+    from unrolled.kernels import choose, native_core, native_stream
     from unrolled.kernels.kernel import Pass
     from unrolled.training.hardware import automatic_dtype
     from unrolled.workshop.machine import describe
@@ -42,6 +42,14 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
             "native core: not built, for want of a C++ compiler. Everything works, but most recurrent cells train more "
             "slowly; with a compiler such as g++, install the package again"
         )
+    streamed = [name for name, cell in registry.built_in().items() if not native_stream.refuses(cell(4, 4))]
+    if streamed:
+        yield Note(
+            f"streaming: {', '.join(streamed)} step in the native core, whose weights `sample --precision` narrows"
+        )
+    else:
+        yield Note(f"streaming: every cell takes its own steps in torch; {native_core.lacks('stream')}")
+    yield Note(f"scans: {native_core.lacks('scan') or 'in the native core, real and complex, on the CPU'}")
     bpe = "installed" if importlib.util.find_spec("tokenizers") else "not installed: pip install 'unrolled[bpe]'"
     yield Note(f"extra bpe: {bpe}")
     here = [name for name in named.names() if named.locate(name)]
