@@ -189,3 +189,16 @@ def test_what_a_process_has_used_is_what_it_says_itself() -> None:
     while time.process_time() - before < 0.1:
         pass
     assert lab.cpu_seconds(os.getpid()) == pytest.approx(time.process_time(), abs=0.15)
+
+
+def test_decoding_is_counted_in_symbols_that_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.suites import decode
+
+    monkeypatch.setattr(decode, "RUNS", 2)
+    monkeypatch.setattr(decode, "POINTS", ((1, 1), (3, 2)))
+    for name, size in (("V", 20), ("E", 8), ("H", 8), ("WRITTEN", 4)):
+        monkeypatch.setattr(decode, name, size)
+    clock = iter([0.0, 9.0, 10.0, 12.0, 20.0, 22.0] * 2)
+    monkeypatch.setattr(decode.time, "perf_counter", lambda: next(clock))
+    found = {figure.name: figure.values for figure in decode.measure()}
+    assert found == {"1 sentence, greedy": (2, 2), "3 sentences, beam 2": (6, 6)}

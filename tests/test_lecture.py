@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import runpy
 import shlex
@@ -30,6 +31,8 @@ from .recipes.stand_in import (
     write_pictures,
     write_series,
     write_text,
+    write_translations,
+    write_trees,
 )
 
 SCRIPT = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "scripts" / "draw-lecture")))
@@ -73,6 +76,16 @@ def write_data(folder: Path) -> None:
                     archive.write(sentences, f"conll2000/{part}.txt")
         elif file.parent.name == "sentiment":
             write_by_class(file)
+        elif file.parent.name == "translation":
+            part = write_translations(folder / "pairs.tsv", 200).read_text(encoding="utf-8").splitlines()
+            side = [line.split("\t")[file.stem.endswith(".en")] for line in part]
+            with gzip.open(file, "wt", encoding="utf-8") as packed:
+                packed.write("\n".join(side))
+        elif file.parent.name == "parse":
+            trees = write_trees(folder / "trees.ptb", 100)
+            with zipfile.ZipFile(file, "w") as archive:
+                for document in ("bio_bernoulli", "bio_byron", "bio_dvorak"):
+                    archive.write(trees, f"GUM_{document}.ptb")
         elif file.suffix == ".npz":
             write_digits(file)
         elif file.suffix == ".csv":

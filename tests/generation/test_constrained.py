@@ -9,14 +9,13 @@ import torch
 
 from unrolled import states
 from unrolled.data.trees import CLOSE as CLOSES
-from unrolled.data.trees import TAKE as TAKES
 from unrolled.data.trees import from_steps, longest_run
 from unrolled.generation.beam import beam_search
 from unrolled.generation.brackets import CLOSE, END, OPEN, START, TAKE, Brackets
 from unrolled.generation.constrained import constrained
 
 #: Two phrases, a word, a closing, the start and the end.
-STEPS = ("(A", "(B", TAKES, CLOSES, "", "")
+STEPS = ("(A", "(B", "X", CLOSES, "", "")
 KINDS = (OPEN, OPEN, TAKE, CLOSE, START, END)
 BEGIN, STOP, RUN = 4, 5, 2
 

@@ -215,6 +215,28 @@ def test_any_cell_and_any_depth(cell: type) -> None:
         assert float(model.loss(batch, ()).total) == pytest.approx(apart, abs=1e-4)
 
 
+@each_form
+def test_told_its_place_a_decoder_counts_the_symbols_that_move_on(attention: str, place: str) -> None:
+    model = make(attention, place, moves=[False, True, False, True, False, True], places=3).double().eval()
+    batch = a_batch()
+    with torch.no_grad():
+        loss = model.loss(batch, ())
+        apart = [stepped(model, row(batch, number)) for number in range(3)]
+        assert float(loss.total) == pytest.approx(sum(apart), abs=1e-9)
+        at = model.encode(batch.ragged("source").values, batch.ragged("source").lengths)
+        read, after = model._read(torch.tensor([[0, 1, 3], [1, 1, 2], [3, 5, 5], [4, 5, 3]]), at)
+    assert after.tolist() == [2, 4, 3]
+    told = read - model.target_embedding(torch.tensor([[0, 1, 3], [1, 1, 2], [3, 5, 5], [4, 5, 3]]))
+    expected = model.place_embedding.weight[torch.tensor([[0, 1, 1], [1, 2, 1], [2, 2, 2], [2, 2, 2]])]
+    torch.testing.assert_close(told, expected)  # 3 and 4 have the last of three embeddings
+    # What is read is told its place as well.
+    again = model.encode(batch.ragged("source").values, batch.ragged("source").lengths)
+    with torch.no_grad():
+        model.place_embedding.weight[1] += 1
+    moved = model.encode(batch.ragged("source").values, batch.ragged("source").lengths)
+    assert not torch.equal(next(states.leaves(again.state))[1], next(states.leaves(moved.state))[1])
+
+
 def test_several_symbols_at_a_place_are_added() -> None:
     model, batch = make(), a_batch()
     source = batch.ragged("source")

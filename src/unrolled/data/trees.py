@@ -1,9 +1,9 @@
 """Phrase-structure trees: read from brackets, written as one line, and as a sequence of steps without their words.
 
     (S (NP (PRP She)) (VP (VBZ reads) (NP (NNS books))))          what a file holds
-    (S (NP • ) (VP • (NP • ) ) )                                   as steps: open a phrase, take a word, close
+    (S (NP PRP ) (VP VBZ (NP NNS ) ) )                             as steps: open a phrase, take a word, close
 
-The second is the linear form of Vinyals et al. 2014 (arXiv:1412.7449), with every part of speech made one symbol.
+The second is the linear form of Vinyals et al. 2014 (arXiv:1412.7449), with the parts of speech left in.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from unrolled.errors import DataError
 
-#: Steps that are no phrase's opening: take the next word; close the phrase that was opened last.
-TAKE, CLOSE = "•", ")"
+#: The step that closes the phrase that was opened last.
+CLOSE = ")"
 #: What stands above a whole sentence in some files, and is no phrase.
 ROOTS = frozenset({"", "ROOT", "TOP"})
 #: Something that stands in no word: a trace of what was moved.
@@ -121,14 +121,24 @@ def cleaned(tree: Tree) -> Tree | None:
 
 
 def steps(tree: Tree) -> list[str]:
-    """The tree as steps: "(NP" opens a phrase, TAKE takes the next word, CLOSE closes the phrase opened last."""
+    """The tree as steps: "(NP" opens a phrase, "NN" takes the next word, a noun, CLOSE closes what was opened last."""
     if not tree.children:
-        return [TAKE]
+        return [tree.label]
     return [f"({tree.label}", *(step for child in tree.children for step in steps(child)), CLOSE]
 
 
-def from_steps(taken: Sequence[str], words: Sequence[str], tags: Sequence[str] | None = None) -> Tree:
-    """The tree of these steps over these words. tags: their parts of speech; None writes "X" for each.
+def opens(step: str) -> bool:
+    """Whether a step opens a phrase."""
+    return step.startswith("(")
+
+
+def takes(step: str) -> bool:
+    """Whether a step takes the next word."""
+    return step != CLOSE and not opens(step)
+
+
+def from_steps(taken: Sequence[str], words: Sequence[str]) -> Tree:
+    """The tree of these steps over these words.
 
     ValueError, which says what is wrong, where the steps are no tree over exactly these words.
     """
@@ -138,19 +148,18 @@ def from_steps(taken: Sequence[str], words: Sequence[str], tags: Sequence[str] |
     for step in taken:
         if done:
             raise ValueError(f"{step!r} comes after the whole tree was closed")
-        if step == TAKE:
-            if not stack or taken_words == len(words):
-                raise ValueError("a word is taken where there is none, or outside of all phrases")
-            tag = "X" if tags is None else tags[taken_words]
-            stack[-1].children.append(Tree(tag, (), words[taken_words]))
-            taken_words += 1
+        if opens(step):
+            stack.append(_Open(step.removeprefix("("), 0))
         elif step == CLOSE:
             if not stack or not stack[-1].children:
                 raise ValueError("a phrase closes that is empty, or was not opened")
             one = stack.pop()
             (stack[-1].children if stack else done).append(Tree(one.label, tuple(one.children)))
         else:
-            stack.append(_Open(step.removeprefix("("), 0))
+            if not stack or taken_words == len(words):
+                raise ValueError("a word is taken where there is none, or outside of all phrases")
+            stack[-1].children.append(Tree(step, (), words[taken_words]))
+            taken_words += 1
     if not done or taken_words < len(words):
         raise ValueError(f"{len(stack)} phrases are open at the end, and {len(words) - taken_words} words are left")
     return done[0]
@@ -160,6 +169,6 @@ def longest_run(taken: Sequence[str]) -> int:
     """The most phrases that are opened between two words."""
     longest = run = 0
     for step in taken:
-        run = 0 if step == TAKE else run + (step != CLOSE)
+        run = 0 if takes(step) else run + opens(step)
         longest = max(longest, run)
     return longest

@@ -33,15 +33,16 @@ class Brackets:
     """A `constrained.Rule`.
 
     kinds: for each symbol of the vocabulary, OPEN, TAKE, CLOSE, END or START. longest_run: phrases between two words.
+    device: where the symbols are.
     """
 
-    def __init__(self, kinds: Sequence[int], longest_run: int) -> None:
-        self.kinds = torch.tensor(kinds)
+    def __init__(self, kinds: Sequence[int], longest_run: int, device: torch.device | str = "cpu") -> None:
+        self.kinds = torch.tensor(kinds, device=device)
         self.longest_run = longest_run
 
     def begin(self, words: Sequence[int]) -> Place:
         """Before the start symbol, over sentences of so many words, 1 at least."""
-        left = torch.tensor(words)
+        left = torch.tensor(words, device=self.kinds.device)
         return Place(left, torch.zeros_like(left), torch.zeros_like(left), torch.full_like(left, START))
 
     def longest(self, words: int) -> int:

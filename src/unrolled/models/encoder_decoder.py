@@ -46,6 +46,7 @@ class Decoding(NamedTuple):
     fed: (B, ·) what the next step reads of this one, o_i or h_i; empty where it reads nothing.
     seen: (B, T) Σ α over all steps so far, with coverage; else empty.
     weights: (B, T) α of the last step, to be looked at; empty without attention.
+    place: (B,) int64, in the source; empty where the decoder is not told.
     """
 
     memory: Memory | tuple[()]
@@ -53,6 +54,7 @@ class Decoding(NamedTuple):
     fed: Tensor | tuple[()]
     seen: Tensor | tuple[()]
     weights: Tensor | tuple[()]
+    place: Tensor | tuple[()] = ()
 
 
 class EncoderDecoder(Model):
@@ -68,6 +70,9 @@ class EncoderDecoder(Model):
     scheduled_sampling: the share of symbols that the decoder reads as it would have written them itself, in training
         (Bengio et al. 2015, arXiv:1506.03099), risen to from 0 over `sampling_steps` updates; what it would have
         written is found by reading the true ones first (Mihaylova & Martins 2019, arXiv:1906.07651).
+    moves: for each target symbol, whether it moves on to the next place of the source, as a step that takes a word
+        does. What stands at a place, and what is read there, then have one embedding of that place added, of which
+        there are `places`; those beyond have the last.
 
     Batches have three ragged fields: `source` (T, B), or (T, B, K) where each place has K symbols, whose embeddings are
     added; `symbols` (S, B), what the decoder reads; `targets` (S, B), what it should write.
@@ -90,6 +95,8 @@ class EncoderDecoder(Model):
         label_smoothing: float = 0.0,
         scheduled_sampling: float = 0.0,
         sampling_steps: int = 1000,
+        moves: Sequence[bool] = (),
+        places: int = 0,
         kernel: str = choose.AUTO,
     ) -> None:
         super().__init__()
@@ -103,6 +110,8 @@ class EncoderDecoder(Model):
         self.label_smoothing = label_smoothing
         self.scheduled_sampling, self.sampling_steps = scheduled_sampling, sampling_steps
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
+        self.moves = torch.tensor(moves, dtype=torch.int64) if moves else None
+        self.place_embedding = nn.Embedding(places, embedding_size) if moves else None
         self.source_embedding = nn.Embedding(source_size, embedding_size)
         self.target_embedding = nn.Embedding(target_size, embedding_size)
         self.encoder = Recurrent(
@@ -136,11 +145,13 @@ class EncoderDecoder(Model):
         x = self.source_embedding(past_length(source, lengths))
         if source.dim() == 3:
             x = x.sum(-2)
+        if self.place_embedding is not None:
+            x = x + self._at(torch.arange(len(x), device=x.device))[:, None]
         output, final = self.encoder(self.embedding_dropout(x), None, lengths)
         T, B, _ = output.shape
         state = self.bridge(final, self.decoder.initial_state(B))
         if self.attention is None:
-            return Decoding((), state, (), (), ())
+            return Decoding((), state, (), (), (), self._first_place(lengths))
         memory = self.attention.prepare(self.dropout(output), lengths)
         width = {"after": 0, "fed": self.readout.out_features, "before": self.decoder.output_size}[self.place]
         weights = output.new_zeros(B, T)
@@ -150,6 +161,7 @@ class EncoderDecoder(Model):
             output.new_zeros(B, width) if width else (),
             weights if self.coverage else (),
             weights,
+            self._first_place(lengths),
         )
 
     def loss(self, batch: Batch, state: State) -> Loss:
@@ -177,7 +189,8 @@ class EncoderDecoder(Model):
 
     def decode(self, symbols: Tensor, lengths: Tensor | None, at: Decoding) -> tuple[Tensor, Tensor]:
         """symbols (S, B) → o (S, B, embedding_size) and α (S, B, T), T = 0 without attention; from where `at` is."""
-        y = self.embedding_dropout(self.target_embedding(symbols))
+        y, _ = self._read(symbols, at)
+        y = self.embedding_dropout(y)
         if self.attention is None or self.place == "after":
             h, _ = self.decoder(y, at.state, lengths)
             return self._read_out(h, at)[:2]
@@ -194,10 +207,27 @@ class EncoderDecoder(Model):
         stack = self.decoder.stepper()
 
         def advance(token: Tensor, at: Decoding) -> tuple[Tensor, Decoding]:
-            o, at = self._step(stack, self.target_embedding(token), at)
+            y, place = self._read(token[None], at)
+            o, at = self._step(stack, y[0], at._replace(place=place))
             return at_least_float32(self.softmax(o)), at
 
         return advance
+
+    def _read(self, symbols: Tensor, at: Decoding) -> tuple[Tensor, Tensor | tuple[()]]:
+        """symbols (S, B) → what the decoder reads, (S, B, embedding_size), and the place after them."""
+        y = self.target_embedding(symbols)
+        if self.moves is None or not isinstance(at.place, Tensor):
+            return y, ()
+        place = at.place + self.moves.to(symbols.device)[symbols].cumsum(0)
+        return y + self._at(place), place[-1]
+
+    def _at(self, place: Tensor) -> Tensor:
+        """The embeddings of places, of any shape."""
+        assert self.place_embedding is not None
+        return self.place_embedding(place.clamp(max=self.place_embedding.num_embeddings - 1))
+
+    def _first_place(self, lengths: Tensor) -> Tensor | tuple[()]:
+        return () if self.moves is None else torch.zeros_like(lengths)
 
     def _step(self, stack: StackStepper, y: Tensor, at: Decoding) -> tuple[Tensor, Decoding]:
         """y (B, embedding_size) → o (B, embedding_size) and where that leads."""

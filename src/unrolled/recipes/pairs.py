@@ -37,7 +37,7 @@ class PairOptions(Options):
     """Hidden units of each layer, of the encoder (in each direction) and of the decoder."""
     directions: Literal["both", "forward"] = "both"
     """In which the encoder reads."""
-    attention: Literal["general", "dot", "additive", "none"] = "general"
+    attention: Literal["additive", "general", "dot", "none"] = "additive"
     """How the decoder looks at what the encoder wrote: a score, or not at all."""
     place: Literal["after", "fed", "before"] = "after"
     """Where it stands: after the decoder's step; the same, fed to the next step (Luong); before the step (Bahdanau)."""
@@ -78,8 +78,16 @@ class PairOptions(Options):
         require(self.clip >= 0, "clip", self.clip, "0 (none) or more")
 
 
-def encoder_decoder(options: PairOptions, source_size: int, target_size: int, *, tied: bool) -> EncoderDecoder:
-    """The model of these options, over so many symbols."""
+def encoder_decoder(
+    options: PairOptions,
+    source_size: int,
+    target_size: int,
+    *,
+    tied: bool,
+    moves: Sequence[bool] = (),
+    places: int = 0,
+) -> EncoderDecoder:
+    """The model of these options, over so many symbols; `moves` and `places` as the model takes them."""
     from unrolled.cells import registry
     from unrolled.models.encoder_decoder import EncoderDecoder
 
@@ -98,6 +106,8 @@ def encoder_decoder(options: PairOptions, source_size: int, target_size: int, *,
         label_smoothing=options.label_smoothing,
         scheduled_sampling=options.scheduled_sampling,
         sampling_steps=options.sampling_steps,
+        moves=moves,
+        places=places,
         kernel=options.kernel,
     )
 

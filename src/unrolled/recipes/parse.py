@@ -14,6 +14,7 @@ from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from unrolled.data.trees import Tree
     from unrolled.generation.brackets import Brackets
@@ -57,11 +58,14 @@ class Grammar(NamedTuple):
     def of(cls, trees: Sequence[Tree]) -> Grammar:
         """What these trees teach."""
         from unrolled.data.spellings import Spellings
-        from unrolled.data.trees import CLOSE, TAKE, longest_run, steps
+        from unrolled.data.trees import longest_run, steps
 
         taken = [steps(tree) for tree in trees]
-        phrases = sorted({step for one in taken for step in one} - {TAKE, CLOSE})
-        return cls((TAKE, CLOSE, *phrases), Spellings.of(tree.words() for tree in trees), max(map(longest_run, taken)))
+        return cls(
+            tuple(sorted({step for one in taken for step in one})),
+            Spellings.of(tree.words() for tree in trees),
+            max(map(longest_run, taken)),
+        )
 
     @classmethod
     def from_assets(cls, assets: Mapping[str, Any]) -> Grammar:
@@ -83,22 +87,31 @@ class Grammar(NamedTuple):
         return len(self.steps) + 1
 
     def encode(self, tree: Tree) -> np.ndarray:
-        """(S,) int64, its steps, without start and end. DataError at a phrase that the grammar does not have."""
+        """(S,) int64, its steps, without start and end. DataError at one that the grammar does not have."""
         import numpy as np
 
         from unrolled.data.trees import steps
 
+        if unknown := self.unknown(tree):
+            raise DataError(
+                f"a phrase or part of speech {unknown[0]} that was not trained on; known: {' '.join(self.steps)}"
+            )
         number = {step: place for place, step in enumerate(self.steps)}
-        taken = steps(tree)
-        if odd := [step for step in taken if step not in number]:
-            raise DataError(f"a phrase {odd[0]} that was not trained on; known are {', '.join(self.steps[2:])}")
-        return np.array([number[step] for step in taken])
+        return np.array([number[step] for step in steps(tree)])
 
-    def rule(self) -> Brackets:
-        """What the decoder may write."""
+    def unknown(self, tree: Tree) -> list[str]:
+        """Its steps that the grammar does not have."""
+        from unrolled.data.trees import steps
+
+        return [step for step in steps(tree) if step not in self.steps]
+
+    def rule(self, device: torch.device | str = "cpu") -> Brackets:
+        """What the decoder may write. device: where it writes."""
+        from unrolled.data import trees
         from unrolled.generation.brackets import CLOSE, END, OPEN, START, TAKE, Brackets
 
-        return Brackets([TAKE, CLOSE, *[OPEN] * (len(self.steps) - 2), START, END], self.longest_run)
+        kinds = [OPEN if trees.opens(step) else TAKE if trees.takes(step) else CLOSE for step in self.steps]
+        return Brackets([*kinds, START, END], self.longest_run, device)
 
 
 def data(options: ParseOptions, folder: Path, assets: Mapping[str, Any] | None) -> Data:
@@ -162,12 +175,21 @@ class HeldOutTrees(NamedTuple):
 
 
 def model(options: ParseOptions, assets: Mapping[str, Any]) -> EncoderDecoder:
+    from unrolled.data.trees import takes
+
     grammar = Grammar.from_assets(assets)
-    return pairs.encoder_decoder(options, grammar.spellings.size, len(grammar.steps) + 2, tied=False)
+    return pairs.encoder_decoder(
+        options,
+        grammar.spellings.size,
+        len(grammar.steps) + 2,
+        tied=False,
+        moves=[*map(takes, grammar.steps), False, False],
+        places=options.longest + 1,
+    )
 
 
 class Parsed(NamedTuple):
-    """tree: of the sentence; its parts of speech are "X". log_probability: in nats. steps: as written, the end last.
+    """tree: of the sentence. log_probability: in nats. steps: as written, the end last.
     weights: (steps, words) where each step looked; empty without attention.
     """
 
@@ -189,7 +211,7 @@ def parse(
     from unrolled.data.trees import from_steps
     from unrolled.generation.constrained import constrained
 
-    rule = grammar.rule()
+    rule = grammar.rule(next(model.parameters()).device)
     sources = [grammar.spellings.read(words) for words in sentences]
 
     def trees_alone(advance: Advance, state: State, numbers: Sequence[int]) -> tuple[Advance, State]:
@@ -218,19 +240,20 @@ def parse(
 
 
 def metric(model: EncoderDecoder, part: HeldOutTrees) -> dict[str, float]:
-    """Nats a step; labelled brackets as EVALB counts them; sentences that are all right."""
+    """Nats a step, over the trees of whose steps the model knows all; labelled brackets as EVALB counts them, over all
+    trees; those that are all right.
+    """
     from unrolled.data.bracket_score import score
 
     grammar = part.grammar
-    words = [tree.words() for tree in part.trees]
+    known = [tree for tree in part.trees if not grammar.unknown(tree)]
     symbols = pairs.Pairs(
-        [grammar.spellings.read(one) for one in words],
-        [grammar.encode(tree) for tree in part.trees],
+        [grammar.spellings.read(tree.words()) for tree in known],
+        [grammar.encode(tree) for tree in known],
         grammar.start,
         grammar.end,
     )
-    said = [one.tree for one in parse(model, grammar, words, part.beam)]
-    # Parts of speech are not asked for: those of the true tree say what is punctuation.
+    said = [one.tree for one in parse(model, grammar, [tree.words() for tree in part.trees], part.beam)]
     found = score(zip(part.trees, said, strict=True))
     return {
         "loss": pairs.mean_loss(model, symbols),

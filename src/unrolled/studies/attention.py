@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 #: Line → recipe and options. Settings were chosen on the validation parts (docs/translation.md).
 STEPS = {"translate": 4000, "parse": 4000}
 LINES: dict[str, tuple[str, dict[str, Any]]] = {
-    "translate-general": ("translate", {}),
+    "translate-attention": ("translate", {}),
     "translate-none": ("translate", {"attention": "none"}),
     "translate-reversed": ("translate", {"attention": "none", "reversed": True}),
-    "parse-general": ("parse", {}),
+    "parse-attention": ("parse", {}),
     "parse-none": ("parse", {"attention": "none"}),
 }
 #: Sentences of the test part of which the map is shown, words of those whose BLEU is taken together, draws of a test.
@@ -73,9 +73,9 @@ def answer(outcomes: Sequence[Outcome]) -> Answer:
             continue
         for line in lines:
             values = tuple(found["test"][figure] for found in by_line[line].values())
-            target = f">= {bar}" if line.endswith("general") else ""
+            target = f">= {bar}" if line.endswith("attention") else ""
             results[f"{recipe}, {_how(line)}: {figure}"] = Quantity(unit, values, target)
-        _compare(by_line, f"{recipe}-none", f"{recipe}-general", figure, unit, f">= {least}", words, results)
+        _compare(by_line, f"{recipe}-none", f"{recipe}-attention", figure, unit, f">= {least}", words, results)
         figures[recipe] = _table(recipe, by_line, lines)
     _translations(by_line, words, figures, results)
     return Answer(tuple(words), figures, results)
@@ -83,7 +83,7 @@ def answer(outcomes: Sequence[Outcome]) -> Answer:
 
 def _how(line: str) -> str:
     return {
-        "general": "with attention",
+        "attention": "with attention",
         "none": "without attention",
         "reversed": "without, the source read from its end",
     }[line.rpartition("-")[2]]
@@ -130,13 +130,13 @@ def _translations(
     results: dict[str, Quantity],
 ) -> None:
     """What the texts themselves say: tests between two lines, beams against greedy, BLEU by length, and the maps."""
-    tried = [("translate-general", "translate-none"), ("translate-reversed", "translate-none")]
+    tried = [("translate-attention", "translate-none"), ("translate-reversed", "translate-none")]
     for one, other in tried:
         seeds = sorted(by_line[one].keys() & by_line[other].keys())
         if not seeds:
             continue
         tests = [bootstrap(by_line[other][seed]["measured"], by_line[one][seed]["measured"]) for seed in seeds]
-        target = "< 0.05" if one == "translate-general" else ""
+        target = "< 0.05" if one == "translate-attention" else ""
         name = f"translate, {_how(one)} against {_how(other)}: p, paired bootstrap"
         results[name] = Quantity("probability", tuple(p for p, _ in tests), target)
         words.append(f"{name} of {DRAWS:,} draws: {', '.join(f'{p:.4f}' for p, _ in tests)} ({tests[0][1]}).")

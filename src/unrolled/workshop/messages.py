@@ -109,7 +109,7 @@ class Translated(Message):
 
 @dataclass(frozen=True)
 class ParsedSentence(Message):
-    """A sentence's tree, in brackets, "X" for every part of speech; empty for an empty line, from 1."""
+    """A sentence's tree, in brackets; empty for an empty line. line: of what was given, from 1."""
 
     KIND = "parsed"
     line: int

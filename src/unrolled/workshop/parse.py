@@ -93,7 +93,7 @@ def trees(run: Run, sentences: Sequence[Sequence[str]], beam: int = 5) -> list[P
 
 
 def drawing(tree: Tree) -> TreeFigure:
-    """The tree as a figure: phrases and words; parts of speech, which are not told apart, are left out."""
+    """The tree as a figure: phrases and words, without the parts of speech between them."""
     labels: list[str] = []
     parents: list[int] = []
 
