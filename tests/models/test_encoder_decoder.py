@@ -215,26 +215,26 @@ def test_any_cell_and_any_depth(cell: type) -> None:
         assert float(model.loss(batch, ()).total) == pytest.approx(apart, abs=1e-4)
 
 
-@each_form
-def test_told_its_place_a_decoder_counts_the_symbols_that_move_on(attention: str, place: str) -> None:
-    model = make(attention, place, moves=[False, True, False, True, False, True], places=3).double().eval()
-    batch = a_batch()
+@pytest.mark.parametrize(("attention", "place"), PLACES[1:])
+def test_symbols_that_move_on_lead_the_decoder_along_the_source(attention: str, place: str) -> None:
+    model = make(attention, place, moves=[False, True, False, True, False, True]).double().eval()
+    batch, symbols = a_batch(), torch.tensor([[0, 1, 3], [1, 1, 2], [3, 5, 5], [4, 5, 3]])
+    source = batch.ragged("source")
     with torch.no_grad():
         loss = model.loss(batch, ())
         apart = [stepped(model, row(batch, number)) for number in range(3)]
         assert float(loss.total) == pytest.approx(sum(apart), abs=1e-9)
-        at = model.encode(batch.ragged("source").values, batch.ragged("source").lengths)
-        read, after = model._read(torch.tensor([[0, 1, 3], [1, 1, 2], [3, 5, 5], [4, 5, 3]]), at)
+        at = model.encode(source.values, source.lengths)
+        read, after = model._read(symbols, at)
     assert after.tolist() == [2, 4, 3]
-    told = read - model.target_embedding(torch.tensor([[0, 1, 3], [1, 1, 2], [3, 5, 5], [4, 5, 3]]))
-    expected = model.place_embedding.weight[torch.tensor([[0, 1, 1], [1, 2, 1], [2, 2, 2], [2, 2, 2]])]
-    torch.testing.assert_close(told, expected)  # 3 and 4 have the last of three embeddings
-    # What is read is told its place as well.
-    again = model.encode(batch.ragged("source").values, batch.ragged("source").lengths)
-    with torch.no_grad():
-        model.place_embedding.weight[1] += 1
-    moved = model.encode(batch.ragged("source").values, batch.ragged("source").lengths)
-    assert not torch.equal(next(states.leaves(again.state))[1], next(states.leaves(moved.state))[1])
+    e = at.memory.values
+    nothing = torch.zeros_like(e[0, 0])
+    # The first source has two places, the second five, the third one.
+    coming = [[e[0, 0], e[1, 1], nothing], [e[0, 1], e[1, 2], nothing], [nothing, e[1, 3], nothing]]
+    coming.append([nothing, e[1, 4], nothing])
+    torch.testing.assert_close(read[..., E:], torch.stack([torch.stack(one) for one in coming]))
+    torch.testing.assert_close(read[..., :E], model.target_embedding(symbols))
+    assert make("", "after", moves=[True] * Y).decoder.input_size == E  # without attention there is nothing to see
 
 
 def test_several_symbols_at_a_place_are_added() -> None:

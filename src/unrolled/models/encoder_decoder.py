@@ -46,7 +46,7 @@ class Decoding(NamedTuple):
     fed: (B, ·) what the next step reads of this one, o_i or h_i; empty where it reads nothing.
     seen: (B, T) Σ α over all steps so far, with coverage; else empty.
     weights: (B, T) α of the last step, to be looked at; empty without attention.
-    place: (B,) int64, in the source; empty where the decoder is not told.
+    place: (B,) int64, the next one of the source; empty where symbols do not move on.
     """
 
     memory: Memory | tuple[()]
@@ -71,8 +71,7 @@ class EncoderDecoder(Model):
         (Bengio et al. 2015, arXiv:1506.03099), risen to from 0 over `sampling_steps` updates; what it would have
         written is found by reading the true ones first (Mihaylova & Martins 2019, arXiv:1906.07651).
     moves: for each target symbol, whether it moves on to the next place of the source, as a step that takes a word
-        does. What stands at a place, and what is read there, then have one embedding of that place added, of which
-        there are `places`; those beyond have the last.
+        does. A decoder with attention then reads, beside y_{i−1}, what the encoder wrote of the place that comes next.
 
     Batches have three ragged fields: `source` (T, B), or (T, B, K) where each place has K symbols, whose embeddings are
     added; `symbols` (S, B), what the decoder reads; `targets` (S, B), what it should write.
@@ -96,7 +95,6 @@ class EncoderDecoder(Model):
         scheduled_sampling: float = 0.0,
         sampling_steps: int = 1000,
         moves: Sequence[bool] = (),
-        places: int = 0,
         kernel: str = choose.AUTO,
     ) -> None:
         super().__init__()
@@ -110,8 +108,7 @@ class EncoderDecoder(Model):
         self.label_smoothing = label_smoothing
         self.scheduled_sampling, self.sampling_steps = scheduled_sampling, sampling_steps
         self.register_buffer("updates", torch.zeros((), dtype=torch.int64))
-        self.moves = torch.tensor(moves, dtype=torch.int64) if moves else None
-        self.place_embedding = nn.Embedding(places, embedding_size) if moves else None
+        self.moves = torch.tensor(moves, dtype=torch.int64) if moves and attention else None
         self.source_embedding = nn.Embedding(source_size, embedding_size)
         self.target_embedding = nn.Embedding(target_size, embedding_size)
         self.encoder = Recurrent(
@@ -120,6 +117,7 @@ class EncoderDecoder(Model):
         check_needs(self.encoder)
         memory_size = self.encoder.output_size
         read = {"after": 0, "fed": embedding_size, "before": memory_size}[place] if attention else 0
+        read += 0 if self.moves is None else memory_size
         self.decoder = Recurrent(cell, embedding_size + read, sizes, dropout=dropout, kernel=kernel)
         self.bridge = Bridge(self.encoder, self.decoder)
         self.attention = None
@@ -145,13 +143,11 @@ class EncoderDecoder(Model):
         x = self.source_embedding(past_length(source, lengths))
         if source.dim() == 3:
             x = x.sum(-2)
-        if self.place_embedding is not None:
-            x = x + self._at(torch.arange(len(x), device=x.device))[:, None]
         output, final = self.encoder(self.embedding_dropout(x), None, lengths)
         T, B, _ = output.shape
         state = self.bridge(final, self.decoder.initial_state(B))
         if self.attention is None:
-            return Decoding((), state, (), (), (), self._first_place(lengths))
+            return Decoding((), state, (), (), ())
         memory = self.attention.prepare(self.dropout(output), lengths)
         width = {"after": 0, "fed": self.readout.out_features, "before": self.decoder.output_size}[self.place]
         weights = output.new_zeros(B, T)
@@ -161,7 +157,7 @@ class EncoderDecoder(Model):
             output.new_zeros(B, width) if width else (),
             weights if self.coverage else (),
             weights,
-            self._first_place(lengths),
+            () if self.moves is None else torch.zeros_like(lengths),
         )
 
     def loss(self, batch: Batch, state: State) -> Loss:
@@ -190,7 +186,6 @@ class EncoderDecoder(Model):
     def decode(self, symbols: Tensor, lengths: Tensor | None, at: Decoding) -> tuple[Tensor, Tensor]:
         """symbols (S, B) → o (S, B, embedding_size) and α (S, B, T), T = 0 without attention; from where `at` is."""
         y, _ = self._read(symbols, at)
-        y = self.embedding_dropout(y)
         if self.attention is None or self.place == "after":
             h, _ = self.decoder(y, at.state, lengths)
             return self._read_out(h, at)[:2]
@@ -214,20 +209,18 @@ class EncoderDecoder(Model):
         return advance
 
     def _read(self, symbols: Tensor, at: Decoding) -> tuple[Tensor, Tensor | tuple[()]]:
-        """symbols (S, B) → what the decoder reads, (S, B, embedding_size), and the place after them."""
-        y = self.target_embedding(symbols)
-        if self.moves is None or not isinstance(at.place, Tensor):
+        """symbols (S, B) → what the decoder reads of them (S, B, ·), and the place after them."""
+        y = self.embedding_dropout(self.target_embedding(symbols))
+        if self.moves is None:
             return y, ()
+        assert isinstance(at.place, Tensor) and isinstance(at.memory, Memory)
         place = at.place + self.moves.to(symbols.device)[symbols].cumsum(0)
-        return y + self._at(place), place[-1]
-
-    def _at(self, place: Tensor) -> Tensor:
-        """The embeddings of places, of any shape."""
-        assert self.place_embedding is not None
-        return self.place_embedding(place.clamp(max=self.place_embedding.num_embeddings - 1))
-
-    def _first_place(self, lengths: Tensor) -> Tensor | tuple[()]:
-        return () if self.moves is None else torch.zeros_like(lengths)
+        values, there = at.memory.values, at.memory.there
+        index = place.clamp(max=there.shape[1] - 1).t()
+        coming = values.gather(1, index[..., None].expand(-1, -1, values.shape[-1])).transpose(0, 1)
+        # Behind the last place nothing comes.
+        coming = coming.masked_fill((place >= there.sum(1))[..., None], 0)
+        return torch.cat([y, coming.to(y.dtype)], -1), place[-1]
 
     def _step(self, stack: StackStepper, y: Tensor, at: Decoding) -> tuple[Tensor, Decoding]:
         """y (B, embedding_size) → o (B, embedding_size) and where that leads."""

@@ -85,9 +85,8 @@ def encoder_decoder(
     *,
     tied: bool,
     moves: Sequence[bool] = (),
-    places: int = 0,
 ) -> EncoderDecoder:
-    """The model of these options, over so many symbols; `moves` and `places` as the model takes them."""
+    """The model of these options, over so many symbols; `moves` as the model takes it."""
     from unrolled.cells import registry
     from unrolled.models.encoder_decoder import EncoderDecoder
 
@@ -107,7 +106,6 @@ def encoder_decoder(
         scheduled_sampling=options.scheduled_sampling,
         sampling_steps=options.sampling_steps,
         moves=moves,
-        places=places,
         kernel=options.kernel,
     )
 

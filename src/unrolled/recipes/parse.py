@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HELD_OUT = 1000
 #: Sentences that a run keeps to show what it makes of them.
 SHOWN = 10
-BEAM, LENGTH_PENALTY = 5, 1.0
+BEAM = 5
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,6 @@ def model(options: ParseOptions, assets: Mapping[str, Any]) -> EncoderDecoder:
         len(grammar.steps) + 2,
         tied=False,
         moves=[*map(takes, grammar.steps), False, False],
-        places=options.longest + 1,
     )
 
 
@@ -223,7 +222,7 @@ def parse(
         grammar.start,
         grammar.end,
         beam=beam,
-        length_penalty=LENGTH_PENALTY,
+        length_penalty=0.0,
         longest=rule.longest,
         rule=trees_alone,
     )
