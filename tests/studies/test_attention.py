@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from unrolled.recipes import registry as recipes
 from unrolled.studies import attention
 from unrolled.studies.study import Extent, Outcome
 from unrolled.workshop.options import with_changes
+
+from ..recipes.stand_in import options_for
 
 WORDS = [
     "a",
@@ -115,3 +119,22 @@ def test_systems_that_break_as_much_differ_by_chance() -> None:
     p, signature = attention.bootstrap(one, {**one, "translations": sentences(0.3, 2)[2]})
     assert p > 0.05 and signature.startswith("nrefs:1|bs:1000|")
     assert attention.bootstrap(one, {**one, "translations": references})[0] == pytest.approx(1 / 1001, abs=1e-3)
+
+
+@pytest.mark.parametrize("recipe", ["translate", "parse"])
+def test_what_is_measured_is_what_the_answer_needs(recipe: str, tmp_path: Path) -> None:
+    """Networks that have learnt nothing, over the stand-in's test part; as JSON and back."""
+    found = recipes.find(recipe)
+    options = with_changes(found.Options(), options_for(recipe, tmp_path))
+    data = found.data(options, tmp_path, None)
+    model = found.model(options, data.assets)
+    measured = json.loads(json.dumps(attention.measure(model, data), allow_nan=False))
+    job = next(job for job in attention.STUDY.jobs(Extent((0,))) if job.labels["line"] == f"{recipe}-attention")
+    test = found.metric(model, data.held_out["test"])
+    answer = attention.answer([Outcome(job, {"test": test, "measured": measured, "parameters": 1, "steps": 1})])
+    assert any(quantity.target.startswith(">= ") for quantity in answer.results.values())
+    if recipe == "translate":
+        assert len(measured["translations"]) == len(measured["references"]) == len(measured["sources"]) == 15
+        shown = answer.figures["map-1"]
+        assert isinstance(shown, HeatMap) and len(answer.figures) == 12  # ten maps, a table, BLEU by length
+        assert [sum(row) for row in shown.values] == pytest.approx([1] * len(shown.rows), abs=1e-4)
