@@ -10,7 +10,14 @@ import pytest
 
 from unrolled.cli.main import main
 
-from .recipes.stand_in import write_columns, write_reviews, write_series, write_text
+from .recipes.stand_in import (
+    write_columns,
+    write_reviews,
+    write_series,
+    write_text,
+    write_translations,
+    write_trees,
+)
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "lecture").glob("*.md"))]
@@ -35,22 +42,28 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     exec(compile(re.sub(r"\bminutes=\d+", SHORTENED, code), str(page), "exec"), {"__name__": "__main__"})
 
 
-def test_the_commands_over_own_files_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["own-files", "translation"])
+def test_the_commands_over_own_files_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     write_reviews(tmp_path / "reviews.csv")
     write_columns(tmp_path / "words.conll")
     series = write_series(tmp_path / "sales.csv", 400, ())
     series.write_text(series.read_text().replace("day,warmth", "date,sold"))
-    page = (ROOT / "docs" / "own-files.md").read_text(encoding="utf-8")
+    pairs = write_translations(tmp_path / "pairs.tsv", 80).read_text(encoding="utf-8").splitlines()
+    for number, side in enumerate(("a.txt", "b.txt")):
+        (tmp_path / side).write_text("\n".join(pair.split("\t")[number] for pair in pairs), encoding="utf-8")
+    (tmp_path / "letters.txt").write_text("the cat sat.\n\nrain fell in spain.\n")
+    write_trees(tmp_path / "trees.ptb")
+    page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     commands = [
-        shlex.split(line)[2:]
+        shlex.split(line, comments=True)[2:]
         for block in re.findall(r"^```console\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
         for line in block.splitlines()
     ]
     assert len(commands) > 5
     for words in commands:
-        short = ["--steps", "3", "--batch-size", "8", "--threads", "1"] if words[0] == "train" else []
+        short = ["--steps", "3", "--batch-size", "8", "--sizes", "8", "--threads", "1"] if words[0] == "train" else []
         code = main([*words, *short])
         # Two columns of this table may be the label, and the page says that it then asks.
         assert code == 0, words
