@@ -29,7 +29,7 @@ OF_BOTH = ["gradient-flow", "jacobian"]
 
 @pytest.mark.parametrize("what", [*OF_A_RUN, *OF_BOTH])
 def test_every_figure_of_a_run(command: Command, what: str) -> None:
-    command.trained()
+    command.trained("book", "--cell", "lstm")
     said = command("inspect", what, "book", "--length", 200 if what == "ranking" else 20)
     assert said.code == 0, said.error
     assert len(said.out.splitlines()) > 3
@@ -96,7 +96,7 @@ def test_every_number_of_hello(command: Command) -> None:
     assert isinstance(table, Table)
     assert ("input letter", "h", "e", "l", "l") in table.rows and len(table.rows) == 18
     assert command("inspect", "numbers", "hello", "--text", "hole").out != said.out
-    command.trained()
+    command.trained("book", "--cell", "lstm")
     one_line(command("inspect", "numbers", "book"), "too many numbers", "unrolled train hello")
 
 
@@ -120,12 +120,12 @@ def test_what_answers_hang_on(command: Command) -> None:
     trained("is-it-raining")
     rain = found("is-it-raining")
     assert len(rain.rows) == len(rain.columns) and rain.values[0][1] == 0 < rain.values[1][0]
-    command.trained()
+    command.trained("book", "--cell", "lstm")
     one_line(command("inspect", "influence", "book"), "gives no answers", "saliency")
 
 
 def test_figures_go_into_files(command: Command) -> None:
-    run = command.trained()
+    run = command.trained("book", "--cell", "lstm")
     options = {"text": "the cat", "layer": 1, "gate": "cell"}
     said = command(
         "inspect", "units", run, "--text", "the cat", "--gate", "cell",
@@ -142,7 +142,7 @@ def test_figures_go_into_files(command: Command) -> None:
 
 
 def test_what_has_several_figures_writes_several_files(command: Command) -> None:
-    command.trained()
+    command.trained("book", "--cell", "lstm")
     said = command("inspect", "saliency", "--text", "the cat sat", "--npy", "s.npy")
     assert said.code == 0, said.error
     strength, product, reach = (np.load(name) for name in ("s.npy", "s-2.npy", "s-3.npy"))
@@ -151,14 +151,14 @@ def test_what_has_several_figures_writes_several_files(command: Command) -> None
 
 
 def test_json_lines_hold_the_figure(command: Command) -> None:
-    run = command.trained()
+    run = command.trained("book", "--cell", "lstm")
     (line,) = command("--json", "inspect", "surprise", "book", "--text", "the cat").out.splitlines()
     (figure,) = unrolled.load(run).inspect("surprise", text="the cat")
     assert json.loads(line) == {"event": "figure", "figure": figure.to_json()}
 
 
 def test_a_unit_is_that_of_its_layer_and_gate(command: Command) -> None:
-    run = unrolled.load(command.trained())
+    run = unrolled.load(command.trained("book", "--cell", "lstm"))
     (text,) = run.inspect("unit", text="the cat", unit=3, gate="forget")
     (every,) = run.inspect("units", text="the cat", gate="forget")
     assert isinstance(text, ColouredText) and isinstance(every, HeatMap)
@@ -166,7 +166,7 @@ def test_a_unit_is_that_of_its_layer_and_gate(command: Command) -> None:
 
 
 def test_where_the_text_comes_from(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = unrolled.load(command.trained())
+    run = unrolled.load(command.trained("book", "--cell", "lstm"))
     Path("other.txt").write_text("rain fell in spain\nthe cat", encoding="utf-8")
 
     def words(*more: str) -> str:
@@ -189,7 +189,7 @@ def test_where_the_text_comes_from(command: Command, monkeypatch: pytest.MonkeyP
 
 
 def test_a_second_text_confirms(command: Command) -> None:
-    command.trained()
+    command.trained("book", "--cell", "lstm")
     first, second = (command.text(f"{name}.txt", 900, seed).name for seed, name in enumerate(("one", "two")))
     one = command("inspect", "ranking", "book", "--text", first, "--confirm", second, "--json", "a.json")
     other = command("inspect", "ranking", "book", "--text", first, "--confirm", first, "--json", "b.json")
@@ -201,7 +201,7 @@ def test_a_second_text_confirms(command: Command) -> None:
 def test_the_untrained_network_is_the_one_that_training_began_with(command: Command) -> None:
     from unrolled.workshop.looking import Reader
 
-    run = unrolled.load(command.trained())
+    run = unrolled.load(command.trained("book", "--cell", "lstm"))
     before, again = Reader(run, untrained=True).model, Reader(run, untrained=True).model
     state, trained = before.state_dict(), run.model.state_dict()
     assert all(torch.equal(state[name], value) for name, value in again.state_dict().items())
@@ -253,7 +253,7 @@ def test_the_bundled_model_has_a_unit_that_follows_something_readable() -> None:
     ],
 )
 def test_what_cannot_be_shown(command: Command, words: str, parts: tuple[str, ...]) -> None:
-    command.trained()
+    command.trained("book", "--cell", "lstm")
     Path("empty.txt").touch()
     said = command("inspect", *shlex.split(words))
     if not words:
@@ -281,7 +281,7 @@ def test_recipes_that_hold_out_no_text_want_one(command: Command, recipe: str) -
 
 
 def test_from_python(command: Command) -> None:
-    run = unrolled.load(command.trained())
+    run = unrolled.load(command.trained("book", "--cell", "lstm"))
     with pytest.raises(OptionError, match=r"inspect rankin: expected .*Did you mean 'ranking'"):
         run.inspect("rankin")
     with pytest.raises(OptionError, match="inspect unit has no units: expected text, length"):

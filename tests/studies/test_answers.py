@@ -35,6 +35,7 @@ def test_studies_are_listed_and_imported_without_torch() -> None:
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said == [
         "False",
+        "attention",
         "clipping-cliff",
         "gradient-flow",
         "long-memory",
