@@ -36,7 +36,7 @@ class CharLMOptions(Options):
     """Symbols that BPE learns, from the training part."""
     encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the text's bytes are to be read."""
-    split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.88, 0.02, 0.1)
+    split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.895, 0.005, 0.1)
     """Parts by position. The last is read by `evaluate` alone."""
     embedding: int = 64
     """Features of a symbol; 0 feeds it one-hot."""
