@@ -141,6 +141,46 @@ def write_trees(file: Path, count: int = 60, seed: int = 0) -> Path:
     return file
 
 
+def write_play(file: Path, speeches: int = 300, seed: int = 0) -> Path:
+    """Three who speak in turn, each with a word of their own."""
+    draw = random.Random(seed)
+    speakers = ["First Cat", "MAT", "Rain"]
+    blocks = []
+    for number in range(speeches):
+        name = speakers[number % 3]
+        blocks.append(f"{name}:\n{' '.join(draw.choices(WORDS, k=3))} {name.lower()}.\n")
+    file.write_text("\n".join(blocks), encoding="utf-8")
+    return file
+
+
+#: Words that rhyme with each other, and with no others: how the rest of each is spoken, and with what they begin.
+RHYMING = {"AE1 T": ("at", "c m s h b r"), "IH1 L": ("ill", "b f h k m w"), "EY1": ("ay", "d l m s w p")}
+
+
+def write_poems(file: Path, count: int = 40, seed: int = 0) -> Path:
+    """Stanzas of four lines, the first rhyming with the third and the second with the fourth."""
+    draw = random.Random(seed)
+    poems = []
+    for _ in range(count):
+        kinds = draw.sample(sorted(RHYMING), 2)
+        ends = [[f"{b}{RHYMING[kind][0]}" for b in draw.sample(RHYMING[kind][1].split(), 2)] for kind in kinds]
+        lines = [f"{' '.join(draw.choices(WORDS, k=3))} {ends[line % 2][line // 2]}," for line in range(4)]
+        poems.append("\n".join(lines) + "\n")
+    file.write_text("\n".join(poems), encoding="utf-8")
+    return file
+
+
+def write_pronunciations(file: Path) -> Path:
+    """The words at the ends of those lines, in the form of CMU's dictionary."""
+    spoken = [
+        f"{begin}{spelt}  {begin} {sounds}".upper()
+        for sounds, (spelt, begins) in RHYMING.items()
+        for begin in begins.split()
+    ]
+    file.write_text(";;; generated\n" + "\n".join(spoken) + "\n", encoding="utf-8")
+    return file
+
+
 def options_for(recipe: str, folder: Path) -> dict:
     """Small options and generated data for each recipe, by its name."""
     match recipe:
@@ -151,9 +191,19 @@ def options_for(recipe: str, folder: Path) -> dict:
         case "char-lm":
             small = {"sizes": (16,), "embedding": 8, "batch_size": 4, "window": 16, "dtype": "float32"}
             return {"data": str(write_text(folder / "text.txt")), "split": (0.8, 0.1, 0.1), "dropout": 0.1, **small}
+        case "war-and-peace":
+            small = {"sizes": (16,), "embedding": 8, "batch_size": 4, "window": 16, "dtype": "float32", "n_gram": 3}
+            return {"data": str(write_text(folder / "text.txt")), **small}
         case "names":
             small = {"sizes": (16,), "embedding": 8, "batch_size": 8}
             return {"data": str(write_names(folder / "names.txt")), "held_out": 20, **small}
+        case "lyrics":
+            small = {"sizes": (16,), "embedding": 8, "batch_size": 4, "held_out": 3, "scheme": "ABAB"}
+            spoken = str(write_pronunciations(folder / "spoken.txt"))
+            return {"data": str(write_poems(folder / "poems.txt")), "pronunciations": spoken, **small}
+        case "script":
+            small = {"sizes": (16,), "embedding": 8, "batch_size": 4, "window": 16, "dtype": "float32", "n_gram": 3}
+            return {"data": str(write_play(folder / "play.txt")), **small}
         case "residual-depth":
             small = {"blocks": 1, "width": 4, "batch_size": 8, "dtype": "float32"}
             return {"data": str(write_pictures(folder / "pictures.zip")), **small}

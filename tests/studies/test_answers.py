@@ -36,6 +36,7 @@ def test_studies_are_listed_and_imported_without_torch() -> None:
     assert said == [
         "False",
         "attention",
+        "cells-by-depth",
         "clipping-cliff",
         "gradient-flow",
         "long-memory",

@@ -115,6 +115,16 @@ CATALOGUE = (
         pieces=(Piece(f"{_RAW}/karpathy/makemore/HEAD/names.txt"),),
     ),
     DataSet(
+        name="cmudict",
+        summary="how 123,455 English words are pronounced: the CMU Pronouncing Dictionary, by which rhymes are counted",
+        file="text/cmudict.zip",
+        size=896069,
+        sha256="d07cca47fd72ad32ea9d8ad1219f85301eeaf4568f8b6b73747506a71fb5afd6",
+        licence="unrestricted",
+        source="nltk/nltk_data: packages/corpora/cmudict.zip",
+        pieces=(Piece(f"{_RAW}/nltk/nltk_data/HEAD/packages/corpora/cmudict.zip"),),
+    ),
+    DataSet(
         name="mnist",
         summary="60,000 and 10,000 handwritten digits of 28 × 28, the official training and test part",
         file="images/mnist.npz",

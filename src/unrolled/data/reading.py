@@ -172,7 +172,8 @@ def _with_end(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _members(path: Path) -> list[Part]:
+def all_members(path: Path) -> list[Part]:
+    """Every file of a zip archive, of whatever kind, sorted by name; hidden ones are passed over."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(info.filename for info in archive.infolist() if not info.is_dir())
@@ -180,14 +181,20 @@ def _members(path: Path) -> list[Part]:
         raise _damaged(Part(path), 0, error) from error
     except OSError as error:
         raise unreadable(path, error) from error
-    names = [
-        name for name in names if not any(step.startswith((".", "__MACOSX")) for step in PurePosixPath(name).parts)
+    return [
+        Part(path, name)
+        for name in names
+        if not any(step.startswith((".", "__MACOSX")) for step in PurePosixPath(name).parts)
     ]
-    if len(names) != 1:
-        names = [name for name in names if PurePosixPath(name).suffix.lower() in TEXT_ENDINGS]
-    if not names:
+
+
+def _members(path: Path) -> list[Part]:
+    members = all_members(path)
+    if len(members) != 1:
+        members = [part for part in members if PurePosixPath(part.member).suffix.lower() in TEXT_ENDINGS]
+    if not members:
         raise DataError(f"{path}: no text in this archive: unpack it and name the files")
-    return [Part(path, name) for name in names]
+    return members
 
 
 def _damaged(part: Part, read: int, error: Exception) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,15 +26,26 @@ KEPT_INPUT = "input.txt"
 
 
 @dataclass(frozen=True)
+class NGram:
+    """The baseline beside a network: an n-gram of `order`, learnt from symbols (N,) from 0 to `size` − 1."""
+
+    training: np.ndarray
+    size: int
+    order: int
+
+
+@dataclass(frozen=True)
 class HeldOutText:
     """A part of a text, and how it is read with the state carried over it.
 
     streams: 1 reads it in one go, as the figure that is reported does; more read it side by side, each warmed up on the
         symbols before its own, which is quick enough for a look now and then.
+    baseline: what is measured on it beside the network; it counts the same symbols.
     """
 
     ids: np.ndarray
     streams: int
+    baseline: NGram | None = None
 
 
 def text_files(data: str, default: str, folder: Path) -> FoundFiles:
@@ -74,14 +85,26 @@ def one_path(data: str, default: str, folder: Path) -> Path:
 
 
 def held_out_losses(model: LanguageModel, part: HeldOutText) -> dict[str, float]:
-    """Nats per symbol with the state carried over the whole part, and from zero state over windows of 256."""
+    """Nats per symbol with the state carried over the whole part, and from zero state over windows of 256; and of the
+    baseline, where the part has one.
+    """
     from unrolled.data.streams import carried_windows, zero_state_windows
 
     carried = carried_windows(part.ids, window=1024 if part.streams == 1 else 256, streams=part.streams, warm_up=256)
-    return {
+    found = {
         "state carried": mean_loss(model, carried),
         "from zero state": mean_loss(model, zero_state_windows(part.ids, ZERO_STATE_WINDOW, batch_size=64)),
     }
+    if part.baseline is not None:
+        found[f"{part.baseline.order}-gram"] = n_gram_losses(part.baseline, part.ids)[-1]
+    return found
+
+
+def n_gram_losses(baseline: NGram, ids: np.ndarray) -> list[float]:
+    """Nats per symbol of n-grams of every order up to the baseline's, the first symbol not counted."""
+    from unrolled.recipes.kneser_ney import losses
+
+    return losses(baseline.training, baseline.size, baseline.order, ids)
 
 
 def mean_loss(model: LanguageModel, batches: Iterable[Batch]) -> float:
@@ -151,6 +174,43 @@ def write(
             break
         text += decoder.feed(symbol)
     return text
+
+
+def draw(
+    model: SteppedModel,
+    begin: Sequence[int],
+    count: int,
+    length: int,
+    temperature: float,
+    seed: int,
+    end: int | None = None,
+) -> list[list[int]]:
+    """`count` texts that follow `begin`, drawn side by side: symbols up to `end`, which is left out, or to `length`."""
+    import torch
+
+    from unrolled.generation.sampling import Sampling, generate
+
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    drawn = generate(
+        model.stepper(),
+        model.initial_state(count),
+        torch.tensor(begin, device=device)[:, None].expand(-1, count),
+        Sampling(temperature=temperature),
+        generator=torch.Generator(device).manual_seed(seed),
+    )
+    texts: list[list[int]] = [[] for _ in range(count)]
+    ended = [False] * count
+    for _ in range(length):
+        for row, symbol in enumerate(next(drawn).symbols.tolist()):
+            ended[row] |= symbol == end
+            if not ended[row]:
+                texts[row].append(symbol)
+        if all(ended):
+            break
+    model.train(was_training)
+    return texts
 
 
 def sample_text(model: LanguageModel, assets: Mapping[str, Any], seed: int) -> str:
