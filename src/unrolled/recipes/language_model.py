@@ -95,6 +95,7 @@ class LanguageModelOptions(Options):
 
 
 def model(options: LanguageModelOptions, assets: Mapping[str, Any]) -> LanguageModel:
+    """Over the symbols of the vocabulary in `assets`."""
     from unrolled.cells import registry
     from unrolled.data.vocabulary import vocabulary_from_assets
     from unrolled.models.language_model import LanguageModel
