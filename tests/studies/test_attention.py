@@ -99,6 +99,7 @@ def test_what_is_gained_and_whether_it_is_chance() -> None:
     assert max(sure.values) < 0.01 and sure.target == "< 0.05"
     chance = results["translate, without, the source read from its end against without attention: p, paired bootstrap"]
     assert min(chance.values) > 0.05  # as many words are broken, others
+    assert attention.NEXT_WORD in answer.words
     assert any("rs:12345" in word or "nrefs:1" in word for word in answer.words)
     assert {f"map-{n}" for n in range(1, 11)} <= set(answer.figures)
     table, length = answer.figures["translate"], answer.figures["length"]
@@ -111,6 +112,7 @@ def test_what_is_gained_and_whether_it_is_chance() -> None:
 def test_it_answers_with_what_there_is() -> None:
     answer = attention.answer(outcomes((0,), {"parse-attention": (66.0, 0)}))
     assert list(answer.results) == ["parse, with attention: labelled F1"] and set(answer.figures) == {"parse"}
+    assert not answer.words  # nothing is compared, so nothing need be said of what differs
 
 
 def test_systems_that_break_as_much_differ_by_chance() -> None:
