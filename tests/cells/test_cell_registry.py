@@ -37,7 +37,7 @@ def test_every_cell_has_a_name_of_its_own_and_none_is_lost():
     for name, cls in registry.built_in().items():
         assert name == cls.NAME
         assert name == name.lower() and "_" not in name and name
-        assert registry.find(registry.name_of(cls)) is cls
+        assert registry.find(name) is cls
 
 
 def test_the_nearest_name_is_offered():
@@ -53,7 +53,6 @@ def test_a_cell_in_the_folder_one_stands_in_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     cls = registry.find("outside_cell:Mine")
     assert issubclass(cls, GRU)
-    assert registry.name_of(cls) == "outside_cell:Mine"
     with pytest.raises(OptionError, match=r"'NotACell' in .*outside_cell\.py must be a subclass"):
         registry.find("outside_cell:NotACell")
     with pytest.raises(OptionError, match="'Absent' in"):

@@ -51,6 +51,16 @@ def test_a_text_that_cannot_be_learnt(command: Command, content: bytes, parts: t
     nothing_left(command)
 
 
+@pytest.mark.parametrize("recipe", ["sentiment", "tagging", "translate", "parse", "forecast"])
+def test_what_is_no_text_where_there_are_no_bytes_to_learn(command: Command, recipe: str) -> None:
+    for content, part in ((b"a\0b\n" * 9, "name another file"), (b"\xfc;1\n" * 9, "give --encoding latin-1, or")):
+        (command.folder / "odd.csv").write_bytes(content)
+        assert "--symbols" not in one_line(command("train", recipe, "--data", "odd.csv"), "odd.csv", part)
+    # An option that an error names is one that there is.
+    assert "--encoding" not in one_line(command("train", recipe, "--data", "odd.csv", "--encoding", "latin-1"))
+    nothing_left(command)
+
+
 def test_a_folder_with_no_text(command: Command) -> None:
     folder = command.folder / "pictures"
     folder.mkdir()

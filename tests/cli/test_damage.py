@@ -222,8 +222,27 @@ def test_data_that_has_changed(command: Command, halted: Path) -> None:
 def test_data_that_is_gone(command: Command, halted: Path) -> None:
     (command.folder / "book.txt").unlink()
     before = tree(halted)
-    one_line(command("resume", "halted"), "book.txt", "no such file")
+    for words in ("resume", "evaluate"):
+        one_line(command(words, "halted"), "book.txt", "no such file", "where it has moved, say so with --data")
     assert tree(halted) == before
+
+
+def test_data_that_has_moved_is_named(command: Command, halted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = command.text("other.txt", seed=5)
+    (command.folder / "moved").mkdir()
+    moved = (command.folder / "book.txt").rename(command.folder / "moved" / "text.txt")
+    before = tree(halted)
+    for words in ("resume", "evaluate"):
+        one_line(command(words, "halted", "--data", other), "--data", "other.txt is not what was there", "SHA-256")
+        one_line(command(words, "halted", "--data", "nowhere.txt"), "nowhere.txt: no such file")
+    assert tree(halted) == before
+    said = command("resume", "halted", "--data", moved)
+    assert said.code == 0, said.error
+    whole = command.train("whole")
+    assert (halted / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+    monkeypatch.chdir(moved.parent)
+    measured = command("evaluate", "halted", "--data", "text.txt")
+    assert measured.code == 0 and measured.out.splitlines()[1:] == command("evaluate", "whole").out.splitlines()[1:]
 
 
 def test_a_finished_run_says_how_to_go_on(command: Command) -> None:

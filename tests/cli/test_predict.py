@@ -65,6 +65,12 @@ def test_texts(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert command("predict", run, "a lovely one").out.startswith("5\t0.")
 
+    # By its first line this is a table, however it is called; a sentence that holds the column's name is none.
+    (command.folder / "export.txt").write_text("nr|comment\n7|so lovely\n")
+    assert command("predict", run, "export.txt").out.splitlines()[1].startswith("7|so lovely|5|0.")
+    (command.folder / "lines.txt").write_text("my comment\nso dull\n")
+    assert [line[0] for line in command("predict", run, "lines.txt").out.splitlines()[1:]] == ["1"]
+
     feed(monkeypatch, b"comment,nr\nso dull,1\n")
     assert command("predict", run, "-", "--form", "table").out.splitlines()[1].startswith("so dull,1,1,0.")
 
@@ -107,6 +113,8 @@ def test_mistakes_in_one_line(command: Command, monkeypatch: pytest.MonkeyPatch)
         "comment,b\nx,1\n", "--text", "coment"
     )
     assert "neu.csv, line 2: a quote that opens here is never closed" in refused('comment,b\n"x,1\n')
+    said = refused("a,b\nvery long,1\n")
+    assert "neu.csv: no column comment, which stars learnt from: name that of the texts with --text. It has a" in said
     assert "lines.txt: empty" in refused("\n \n", name="lines.txt")
     assert "--form columns: this run reads lines or table" in refused("x\n", "--form", "columns")
     assert "--separator" in refused("comment,b\nx,1\n", "--separator", "ab")

@@ -133,6 +133,10 @@ def test_a_run_of_another_recipe_neither_translates_nor_parses(command: Command)
     one_line(command("translate", run, "words"), "a model of the recipe parse does not translate")
     book = command.trained("book")
     one_line(command("parse", book, "words"), "a model of the recipe char-lm writes no trees")
+    (command.folder / "trees.txt").write_text("a dog\n(S (NP a dog) (VP barks))\n")
+    one_line(command("parse", run, "trees.txt"), "trees.txt, line 2: a tree in brackets, where a sentence was expected")
+    assert command("parse", run, "(a dog) barks (so it does)").code == 0
+    one_line(command("sample", run), "does not write texts; take a run of char-lm or names")
     one_line(command("parse", run, "words", "--draw", "-1"), "--draw -1: expected 0 or more")
     one_line(command("parse", run, "words", "--json", "x.json"), "ask for some with --draw 1")
 

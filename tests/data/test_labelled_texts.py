@@ -28,6 +28,7 @@ def test_columns_are_found_by_what_is_in_them_and_said(tmp_path: Path) -> None:
     named = read_labelled_texts(file, text_column="kommentar", label_column="Note")
     assert (named.texts, named.labels) == (found.texts, found.labels)
     assert named.summary.endswith("text in Kommentar, label in Note")
+    assert found.column == named.column == "Kommentar"
     assert read_labelled_texts(file, label_column="Note").summary.endswith(", the text guessed")
     assert read_labelled_texts(file, text_column="Kommentar").summary.endswith(", the label guessed")
 
@@ -86,6 +87,7 @@ def test_an_archive_with_one_table_is_that_table(tmp_path: Path) -> None:
             {},
             "a, b may all be one: name it with --label",
         ),
+        ("wie schön;gut\nso übel;schlecht\nnie wieder;schlecht\nschön war es;gut\n", {}, "'gut' is a label there too"),
         ("t\nlong text\nanother\n", {}, "none of no columns looks like one: name it with --label"),
         ("t;a\nlong text;1\nlong;1\n", {"label_column": "a"}, "r.csv: every label is '1': two classes or more"),
         ("t;a\nlong text;1\nlong;\nso;2\n", {"label_column": "a"}, "r.csv, line 3: no label in column a"),

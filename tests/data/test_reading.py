@@ -34,8 +34,8 @@ def archive(path: Path, **members: str) -> Path:
     return path
 
 
-def read(*paths: Path, encoding: str = "utf-8") -> str:
-    return "".join(reading.read_text(reading.parts(paths), encoding))
+def read(*paths: Path, encoding: str = "utf-8", or_bytes: bool = False) -> str:
+    return "".join(reading.read_text(reading.parts(paths), encoding, or_bytes))
 
 
 @pytest.mark.parametrize("ending", PACKERS)
@@ -106,11 +106,14 @@ def test_a_byte_that_is_no_utf8_is_told_by_offset_and_line(
     monkeypatch.setattr(reading, "CHUNK", chunk)
     path = write(tmp_path / "a.txt", "é\nzwei\ndrei ".encode() + b"\xe9 vier")
     with pytest.raises(DataError) as refusal:
-        read(path)
+        read(path, or_bytes=True)
     said = str(refusal.value)
     assert said.startswith(f"{path}: not utf-8 at byte 13, line 3 (0xE9:")
     assert "--encoding latin-1" in said
     assert "--symbols bytes" in said
+    with pytest.raises(DataError) as refusal:
+        read(path)
+    assert "--symbols" not in str(refusal.value)
     assert read(path, encoding="latin-1").endswith("drei é vier")
 
 
@@ -127,7 +130,7 @@ def test_a_text_that_ends_within_a_character_is_refused(tmp_path: Path) -> None:
 def test_a_binary_file_is_told_from_a_text(tmp_path: Path) -> None:
     binary = write(tmp_path / "a.txt", b"ab\ncd\0ef")
     with pytest.raises(DataError, match=r"a binary file \(zero byte at byte 5\).*--symbols bytes"):
-        read(binary)
+        read(binary, or_bytes=True)
     assert b"".join(reading.read_bytes([Part(binary)])) == b"ab\ncd\0ef"
 
 

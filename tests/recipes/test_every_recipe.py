@@ -47,6 +47,14 @@ def stopping_after(updates: int) -> Callable[[], object]:
     return stop_on_signals
 
 
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if registry.find(name).target])
+def test_a_bar_is_for_the_recipe_s_own_data_alone(recipe: str, tmp_path: Path) -> None:
+    one = registry.find(recipe)
+    assert all(one.bars(with_changes(one.Options(), {"data": data})) == one.target for data in one.target_data)
+    other = options_for(recipe, tmp_path)
+    assert bool(one.bars(with_changes(one.Options(), other))) == ("data" not in other)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_resumed_after_two_equals_three_in_one_go(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = list(train_events(request_for(recipe, tmp_path, "whole")))

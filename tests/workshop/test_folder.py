@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from unrolled.errors import RunError
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 
@@ -115,24 +116,24 @@ def test_the_model_of_the_package_keeps_no_evaluations(tmp_path: Path, monkeypat
     ],
 )
 def test_what_the_system_refuses_in_words(number: int, said: str) -> None:
-    message = str(folders.unwritable(OSError(number, os.strerror(number)), Path("a/b")))
+    message = str(disk.unwritable(OSError(number, os.strerror(number)), Path("a/b")))
     assert message.startswith("a/b: ") and said in message
     assert "choose another" in message or "free some" in message
 
 
 def test_write_whole_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "x"
-    folders.write_whole(file, b"old")
+    disk.write_whole(file, b"old")
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(RunError, match="x: the disk is full"):
-        folders.write_whole(file, b"new")
+        disk.write_whole(file, b"new")
     assert file.read_bytes() == b"old" and [path.name for path in tmp_path.iterdir()] == ["x"]
     with pytest.raises(RunError, match="part of this path is a file"):
-        folders.write_whole(file / "below", b"new")
+        disk.write_whole(file / "below", b"new")
 
 
 def test_assets_that_were_edited_are_refused_whatever_the_order_of_their_names(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
-from rich.text import Text
 
 from unrolled.figures import Band, ColouredText, Curves, HeatMap, Points, Series, Table, Tree
 from unrolled.workshop.renderings.braille import Canvas
@@ -27,7 +26,6 @@ from unrolled.workshop.renderings.palette import (
     TWO_HIGHLIGHTS,
     mix,
 )
-from unrolled.workshop.renderings.session import session_svg
 from unrolled.workshop.renderings.svg import to_svg
 from unrolled.workshop.renderings.terminal import to_terminal
 
@@ -502,23 +500,6 @@ def test_numbers_in_a_table_are_set_right_and_words_left():
     anchors = {e.text: e.attrib.get("text-anchor", "start") for e in root.iter(f"{NS}text")}
     assert (anchors["a"], anchors["1.500"], anchors["1"], anchors["x"]) == ("start", "end", "start", "start")
     assert (anchors["name"], anchors["loss"]) == ("start", "end")
-
-
-def test_a_session_keeps_every_line_colour_and_place():
-    content = Text.from_ansi("plain \x1b[31mred\x1b[0m\n  \x1b[1mbold\x1b[0m\n    indented\n日本\x1b[44mx\x1b[0m")
-    root = parse(session_svg(content, "unrolled <run> & see", columns=40))
-    elements = {e.text: e for e in root.iter(f"{NS}text")}
-    assert elements["unrolled <run> & see"] is not None
-    em = float(elements["red"].attrib["textLength"]) / 3
-    left = float(elements["plain"].attrib["x"])
-    assert float(elements["red"].attrib["x"]) == pytest.approx(left + 6 * em, abs=0.02)
-    assert elements["red"].attrib["fill"] == "#e8715e"
-    assert float(elements["bold"].attrib["x"]) == pytest.approx(left + 2 * em, abs=0.02)
-    assert elements["bold"].attrib["font-weight"] == "700"
-    assert float(elements["indented"].attrib["x"]) == pytest.approx(left + 4 * em, abs=0.02)
-    # A wide character takes two cells.
-    assert float(elements["x"].attrib["x"]) == pytest.approx(left + 4 * em, abs=0.02)
-    assert elements["plain"].attrib["y"] != elements["bold"].attrib["y"]
 
 
 def test_mixing_colours_keeps_the_ends_and_passes_through_the_middle():

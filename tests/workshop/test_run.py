@@ -11,7 +11,7 @@ import torch
 import unrolled
 from unrolled.errors import CheckpointError, OptionError
 from unrolled.recipes import registry
-from unrolled.workshop import run as runs
+from unrolled.workshop import weights
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.options import with_changes
 from unrolled.workshop.train import TrainRequest, train_events
@@ -40,9 +40,9 @@ def test_the_same_weights_give_the_same_bytes(trained: Path, tmp_path: Path) -> 
 
 def test_weights_are_those_of_the_best_checkpoint(trained: Path) -> None:
     folder = RunFolder(trained)
-    final = runs.read_weights(folder)
+    final = weights.read_weights(folder)
     (trained / "model.safetensors").unlink()
-    saved = runs.read_weights(folder)
+    saved = weights.read_weights(folder)
     assert final.keys() == saved.keys()
     assert all(torch.equal(final[name], saved[name]) for name in final)
 
@@ -51,7 +51,7 @@ def test_a_run_in_float64_stays_so(tmp_path: Path) -> None:
     folder = train(tmp_path, "wide", dtype="float64")
     run = unrolled.load(folder)
     assert {parameter.dtype for parameter in run.model.parameters()} == {torch.float64}
-    kept = runs.read_weights(RunFolder(folder))
+    kept = weights.read_weights(RunFolder(folder))
     assert all(torch.equal(tensor, kept[name]) for name, tensor in run.model.state_dict().items())
     assert len(run.sample(length=5)) == 5
 
@@ -68,7 +68,7 @@ def test_weights_that_are_not_finite_are_refused(trained: Path) -> None:
     run = unrolled.load(trained)
     with torch.no_grad():
         next(iter(run.model.parameters())).view(-1)[0] = torch.nan
-    runs.write_weights(run.folder, run.model)
+    weights.write_weights(run.folder, run.model)
     with pytest.raises(CheckpointError, match="NaN"):
         unrolled.load(trained)
 

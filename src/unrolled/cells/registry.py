@@ -71,10 +71,3 @@ def _from_path(path: str) -> type[Cell]:
             "that gives every method of the contract"
         )
     return cls
-
-
-def name_of(cls: type[Cell]) -> str:
-    """The name that `find` takes back."""
-    if cls.__module__.startswith("unrolled.cells."):
-        return cls.NAME
-    return f"{cls.__module__}:{cls.__qualname__}"

@@ -44,7 +44,6 @@ class Dashboard:
     """What the screen holds. `take` reads an event, `draw` makes the picture."""
 
     def __init__(self) -> None:
-        self.began: Began | None = None
         self.planned: Planned | None = None
         self.updated: Updated | None = None
         self.validated: Validated | None = None
@@ -56,8 +55,6 @@ class Dashboard:
 
     def take(self, event: Any) -> None:
         match event:
-            case Began():
-                self.began = event
             case Planned():
                 self.planned = event
             case Updated():
@@ -79,24 +76,13 @@ class Dashboard:
 
     def draw(self, width: int, height: int) -> Group:
         """The picture for a screen of this size; the sample is as high however long it is, so that nothing jumps."""
-        parts: list[Any] = []
-        if self.began:
-            parts.append(
-                Text.assemble(
-                    (self.began.run, "bold"),
-                    f"  {self.began.recipe}  ",
-                    (self.began.summary, "dim"),
-                    no_wrap=True,
-                    overflow="ellipsis",
-                )
-            )
         table = self._table()
-        parts.append(table)
-        parts.append(Text.assemble(("loss  ", "dim"), (sparkline(self.losses, CURVE_WIDTH), "cyan"), no_wrap=True))
+        curve = sparkline(self.losses, CURVE_WIDTH)
+        parts: list[Any] = [table, Text.assemble(("training loss  ", "dim"), (curve, "cyan"), no_wrap=True)]
         warnings = self.warnings[-3:]
         parts += [Text(warning, style="yellow", no_wrap=True, overflow="ellipsis") for warning in warnings]
         # Besides these: the panel's frame, and the row in which the cursor stands.
-        rows = min(SAMPLE_ROWS, height - (table.row_count + len(warnings) + 2) - 3)
+        rows = min(SAMPLE_ROWS, height - (table.row_count + len(warnings) + 1) - 3)
         if self.sampled and rows >= LEAST_ROWS:
             # One column less than there is: what a person types is echoed there, and must not begin a new row.
             across = min(width - 1, WIDEST)
@@ -120,7 +106,7 @@ class Dashboard:
         left = "timing …" if updated is None or planned is None else duration(updated.seconds_left)
         table.add_row("step", steps, "time left", left)
         if updated:
-            table.add_row("loss", f"{self.smoothed:.4f}", f"{unit} a second", f"{updated.per_second:,.0f}")
+            table.add_row("training loss", f"{self.smoothed:.4f}", f"{unit} a second", f"{updated.per_second:,.0f}")
             table.add_row("rate", f"{updated.rate:.2e}", "gradient norm", f"{updated.gradient_norm:.3f}")
         if self.validated:
             for name, value in self.validated.figures.items():
@@ -138,12 +124,18 @@ def show_live(events: Iterable[Any]) -> int:
     live = Live(console=screen, auto_refresh=False)
     with says_how_to_go_on() as told, ExitStack() as until_done:
         for event in events:
+            told(event)
+            if isinstance(event, Began):
+                # Above what is drawn again and again, and whole: it says what was read, and what was guessed.
+                screen.print(
+                    Text.assemble((event.run, "bold"), f"  {event.recipe}  ", (printable(event.summary), "dim"))
+                )
+                continue
             # Not before there is something to show: an error at the start stands alone.
             if not live.is_started:
                 until_done.enter_context(live)
-            told(event)
             dashboard.take(event)
-            if not isinstance(event, (Began, Event)) or isinstance(event, (Interrupted, Finished)):
+            if not isinstance(event, Event) or isinstance(event, (Interrupted, Finished)):
                 closing.append(event)
                 continue
             now = time.monotonic()
@@ -161,7 +153,7 @@ def _close(closing: Iterable[Any], screen: Console) -> int:
     for event in closing:
         match event:
             case Finished():
-                screen.print(f"done in {event.minutes:.1f} minutes\n", style="green", highlight=False)
+                screen.print(f"done in {duration(60 * event.minutes)}\n", style="green", highlight=False)
             case Interrupted():
                 screen.print(f"stopped at step {event.step:,}; everything is saved\n", style="yellow", highlight=False)
                 code = STOPPED

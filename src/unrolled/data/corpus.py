@@ -153,7 +153,7 @@ class _Source(NamedTuple):
     encoding: str
 
     def texts(self) -> Iterator[str]:
-        return reading.read_text(self.parts, self.encoding)
+        return reading.read_text(self.parts, self.encoding, or_bytes=True)
 
 
 def _learn(source: _Source, symbols: Symbols, bpe_size: int, train_fraction: float) -> Vocabulary:
@@ -200,7 +200,7 @@ def _refuse_unknown(source: _Source, vocabulary: Vocabulary) -> None:
     first = ""
     for part in source.parts:
         line, column = 1, 1
-        for piece in reading.read_text([part], source.encoding):
+        for piece in reading.read_text([part], source.encoding, or_bytes=True):
             unknown = np.flatnonzero(vocabulary.look_up(code_points(piece)) < 0)
             if len(unknown) and not first:
                 place = int(unknown[0])

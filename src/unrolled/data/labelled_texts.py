@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from unrolled.data import reading, tables, text
@@ -18,12 +18,13 @@ MOST_CLASSES = 50
 @dataclass(frozen=True)
 class LabelledTexts:
     """texts, labels: N of each. classes: the distinct labels, sorted: numbers by their value. summary, digest: as of
-    tables."""
+    tables. column: that of a table's texts; empty where they came by class."""
 
     texts: list[str]
     labels: list[str]
     summary: str
     digest: str
+    column: str = ""
 
     @property
     def classes(self) -> list[str]:
@@ -89,7 +90,12 @@ def _from_table(table: Table, text_name: str, label_name: str) -> LabelledTexts:
     label = label or _label_column(table, texts, "")
     if label == texts:
         raise DataError(f"{table.name}: --label {label} is the column of the texts: name the texts' own with --text")
-    found = LabelledTexts(table.column(texts), table.column(label), "", table.digest)
+    if not label_name and label in table.column(label):
+        raise DataError(
+            f"{table.name}: its first row names the columns, and {label!r} is a label there too: put a row of names on "
+            f"top, or where it is the name of the labels' column say --label {label}"
+        )
+    found = LabelledTexts(table.column(texts), table.column(label), "", table.digest, texts)
     for row, (one, name) in enumerate(zip(found.texts, found.labels, strict=True)):
         if not one or not name:
             raise DataError(
@@ -103,7 +109,7 @@ def _from_table(table: Table, text_name: str, label_name: str) -> LabelledTexts:
     how = {(False, False): ", both guessed", (True, False): ", the label guessed", (False, True): ", the text guessed"}
     guessed = how.get((bool(text_name), bool(label_name)), "")
     said = f"{table.summary}; text in {texts}, label in {label}{guessed}"
-    return LabelledTexts(found.texts, found.labels, said, table.digest)
+    return replace(found, summary=said)
 
 
 def _class_parts(path: Path) -> dict[str, list[reading.Part]]:

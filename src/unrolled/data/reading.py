@@ -102,15 +102,16 @@ def read_bytes(texts: list[Part]) -> Iterator[bytes]:
             last = chunk[-1:]
 
 
-def read_text(texts: list[Part], encoding: str) -> Iterator[str]:
+def read_text(texts: list[Part], encoding: str, or_bytes: bool = False) -> Iterator[str]:
     """All parts decoded, byte-order marks dropped, with a line end put in where a part lacks its last one.
 
     Line ends stay as they are. DataError at the first byte that `encoding` does not know, or at a zero byte.
+    or_bytes: whether what is no text could be read as bytes instead, which the error then says.
     """
     last = "\n"
     for part in texts:
         first = True
-        for text in _decoded(part, encoding):
+        for text in _decoded(part, encoding, or_bytes):
             if first and last != "\n":
                 yield "\n"
             first = False
@@ -132,7 +133,7 @@ def check_encoding(encoding: str) -> str:
     return name
 
 
-def _decoded(part: Part, encoding: str) -> Iterator[str]:
+def _decoded(part: Part, encoding: str, or_bytes: bool) -> Iterator[str]:
     """Non-empty pieces of text."""
     wide = encoding.startswith(("utf-16", "utf-32"))
     decoder = codecs.getincrementaldecoder(encoding)()
@@ -146,9 +147,10 @@ def _decoded(part: Part, encoding: str) -> Iterator[str]:
                 data = chunk[len(UTF8_MARK) :]
                 offset = len(UTF8_MARK)
         if not wide and (zero := data.find(b"\0")) >= 0:
+            way_out = "give --symbols bytes to learn it as bytes" if or_bytes else "name another file"
             raise DataError(
                 f"{part.label}: a binary file (zero byte at byte {offset + zero:,}), where a text was expected: "
-                "give --symbols bytes to learn it as bytes"
+                f"{way_out}"
             )
         waiting = len(decoder.getstate()[0])
         try:
@@ -157,8 +159,8 @@ def _decoded(part: Part, encoding: str) -> Iterator[str]:
             line = lines + error.object[: error.start].decode(encoding, "ignore").count("\n") + 1
             raise DataError(
                 f"{part.label}: not {encoding} at byte {offset - waiting + error.start:,}, line {line:,} "
-                f"(0x{error.object[error.start]:02X}: {error.reason}): give --encoding latin-1, or its true one, "
-                "or --symbols bytes"
+                f"(0x{error.object[error.start]:02X}: {error.reason}): give --encoding latin-1, or its true one"
+                f"{', or --symbols bytes' if or_bytes else ''}"
             ) from error
         offset += len(data)
         if text:

@@ -9,6 +9,7 @@ no figure.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from unrolled.errors import DataError, OptionError
 
 #: What a column of times is often called; where a table has none of these, the first column of times is taken.
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "day", "month", "year")
+#: 31.12.2024, perhaps with a time of day behind it: with dots between them the day always stands first.
+_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?=$|[ T])")
 #: Grids with more places than this for each row read are taken for a mistake in the times.
 THINNEST = 20
 #: The longer units in seconds.
@@ -105,12 +108,17 @@ def read_series(table: Table, time: str = "", targets: Sequence[str] = ()) -> Se
 
 
 def guess_time(table: Table) -> str:
-    """The column of times: one with a usual name, else the first whose first cell is a date. OptionError where none."""
+    """The column of times: one with a usual name, else the first whose first cell is a date. OptionError where none.
+
+    One with a usual name is taken however its times are written, and reading it then says what is wrong.
+    """
     first = dict(zip(table.columns, table.rows[0], strict=True))
     named = [name for name in table.columns if name.casefold() in TIME_NAMES]
     for name in [*named, *table.columns]:
         if _moment(first[name]) is not None or (name in named and _plain(first[name]) is not None):
             return name
+    if len(named) == 1:
+        return named[0]
     raise OptionError(
         f"{table.name}: no column looks like times; name it with --time. Columns: {', '.join(table.columns)}"
     )
@@ -150,7 +158,7 @@ def _times(table: Table, column: str) -> tuple[np.ndarray, str]:
         if (number if numbers else moment) is None:
             raise DataError(
                 f"{table.place(row)}: {cells[row]!r} in column {column}, where a time was expected: as in 2024-03-01, "
-                "2024-03-01 14:30 or 2024-03, or plain numbers throughout"
+                "2024-03-01 14:30, 2024-03 or 1.3.2024, or plain numbers throughout"
             )
     known = [moment for moment in moments if moment is not None]
     if numbers:
@@ -213,7 +221,10 @@ def _are_months(moments: list[datetime]) -> bool:
 
 
 def _moment(cell: str) -> datetime | None:
-    """A date or a time in ISO 8601, years and months included; zones are brought to UTC."""
+    """A date or a time in ISO 8601, years and months included, or with dots; zones are brought to UTC."""
+    if dotted := _DOTTED.match(cell):
+        day, month, year = map(int, dotted.groups())
+        cell = f"{year:04d}-{month:02d}-{day:02d}{cell[dotted.end() :]}"
     if len(cell) == 7 and cell[4] == "-":
         cell = f"{cell}-01"
     try:

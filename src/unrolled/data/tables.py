@@ -139,6 +139,12 @@ def parse_table(whole: str, name: str, separator: str = "", digest: str = "") ->
     return Table(name, columns, rows, lines, separator, summary, digest)
 
 
+def first_row(whole: str, separator: str = "") -> list[str]:
+    """The cells of a text's first row that has any; none where there is no such row."""
+    rows = _first_records(whole, separator or guess_separator(whole))
+    return [cell.strip() for cell in next(rows, [])]
+
+
 def guess_separator(whole: str) -> str:
     """What stands between the cells: that with which most rows have as many cells as the header, two at least.
 

@@ -80,6 +80,7 @@ RECIPE = Recipe(
     sample=language.sample_text,
     writing=language.writing,
     target={"state carried": "<= 1.45", "from zero state": "<= 1.47"},
+    target_data=("tinyshakespeare",),
     unit="nats/symbol",
     peers=(
         ("nanoGPT, its CPU setting, about 3 minutes", 1.88, "nanoGPT's README, on tiny Shakespeare"),

@@ -24,11 +24,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ForecastingOptions(answers.AnswerOptions):
-    """Options of all of them. The data is a table with a column of times: CSV, TSV or Parquet."""
+class SeriesOptions(answers.AnswerOptions):
+    """How a series is read. The data is a table with a column of times: CSV, TSV or Parquet."""
 
     time: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """The column of times. Empty: the one that is called so, or the first that holds dates."""
+    separator: str = ""
+    """What stands between cells, \\t for a tab. Empty finds it out."""
+    encoding: str = "utf-8"
+    """How the bytes of the data are to be read."""
+
+
+@dataclass(frozen=True)
+class ForecastingOptions(SeriesOptions):
+    """Options of all that forecast. The data is a table with a column of times: CSV, TSV or Parquet."""
+
     target: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """The column to forecast. Empty: the only one of numbers."""
     window: int = 30
@@ -78,7 +88,7 @@ def data(options: ForecastingOptions, folder: Path, default: str) -> Data:
     from unrolled.data.forecast_scores import seasonal_scale
     from unrolled.data.series import guess_time
 
-    table = read_one(options.data, default, folder)
+    table = read_one(options.data, default, folder, options)
     series = series_of(table, options.time, options.target)
     period = options.period or usual_period(series)
     values, observed = series.values[:, 0], series.observed[:, 0]
@@ -136,14 +146,14 @@ def _example(series: Series, origin: int, window: int, horizon: int) -> dict[str
     }
 
 
-def read_one(data: str, default: str, folder: Path) -> Table:
-    """The one table that `--data` means, or where it is empty `default`."""
+def read_one(data: str, default: str, folder: Path, options: SeriesOptions) -> Table:
+    """The one table that `data` means, or where it is empty `default`, read as the options say."""
     from unrolled.data.tables import read_table
 
     found = language.text_files(data, default, folder)
     if len(found) != 1:
         raise DataError(f"{data}: {len(found)} files, where one table was expected: name one of them")
-    return read_table(found[0])
+    return read_table(found[0], options.encoding, options.separator)
 
 
 def series_of(table: Table, time: str, target: str) -> Series:
@@ -152,12 +162,16 @@ def series_of(table: Table, time: str, target: str) -> Series:
 
     time = time or guess_time(table)
     if not target:
-        candidates = number_columns(table, time)
+        others = [name for name in table.columns if name != time]
+        # Where there is but one, it is meant; reading it says which of its cells is no number.
+        candidates = others if len(others) == 1 else number_columns(table, time)
         if len(candidates) != 1:
-            raise DataError(
-                f"{table.name}: {len(candidates)} columns of numbers beside {time} "
-                f"({', '.join(candidates) or 'none'}): name the one to forecast with --target"
+            found = (
+                f"{len(candidates)} columns of numbers beside {time} ({', '.join(candidates)})"
+                if candidates
+                else f"no column beside {time} holds numbers throughout ({', '.join(others) or 'there is none'})"
             )
+            raise DataError(f"{table.name}: {found}: name the one to forecast with --target")
         target = candidates[0]
     return read_series(table, time, (target,))
 

@@ -202,6 +202,7 @@ RECIPE = Recipe(
     sample=sample,
     writing=writing,
     target={"loss": "< 1.95"},
+    target_data=("", "names"),
     unit="nats/symbol",
     peers=(("makemore's Transformer", 1.92, "makemore's README, about"),),
 )

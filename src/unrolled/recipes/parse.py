@@ -285,6 +285,7 @@ RECIPE = Recipe(
     settings=settings,
     sample=sample,
     target={"labelled F1": ">= 65"},
+    target_data=("", "gum_constituents"),
     unit="%",
     units={"loss": "nats/step"},
 )

@@ -131,6 +131,7 @@ RECIPE = Recipe(
     settings=settings,
     unit="%",
     units={"loss": "nats/picture"},
+    target_data=("", "mnist"),
     peers=(
         ("uRNN, permuted", 91.4, PAPER),
         ("uRNN, row by row", 95.1, PAPER),

@@ -113,12 +113,14 @@ class Classifying:
     """How a classifier's texts are read, for every verb that takes people's own.
 
     tokens(text) → the pieces that are read one by one. batch(texts in tokens) → a Batch with the field `inputs`.
-    classes: their names, in the order of the model's logits.
+    classes: their names, in the order of the model's logits. column: of the table that was learnt from, that of its
+        texts; empty where it was no table.
     """
 
     tokens: Callable[[str], list[str]]
     batch: Callable[[Sequence[Sequence[str]]], Batch]
     classes: tuple[str, ...]
+    column: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class Recipe:
     target: figure name → the bar, as text ("<= 1.45"), for the figures of `metric` on the test part.
     unit: of those figures; units: figure name → unit, of those that have another.
     peers: (name, value, source) of others' figures for the same thing, in `unit`.
+    target_data: what `--data` may say for target and peers to be about it; "" where it says nothing.
     """
 
     summary: str
@@ -165,6 +168,11 @@ class Recipe:
     classifying: Callable[[Mapping[str, Any]], Classifying] | None = None
     tagging: Callable[[Mapping[str, Any]], Tagging] | None = None
     target: Mapping[str, str] = field(default_factory=dict)
+    target_data: tuple[str, ...] = ("",)
     unit: str = "nats"
     units: Mapping[str, str] = field(default_factory=dict)
     peers: tuple[tuple[str, float, str], ...] = ()
+
+    def bars(self, options: Options) -> Mapping[str, str]:
+        """The target, where a run of these options learnt what it is for; on people's own data it says nothing."""
+        return self.target if options.data in self.target_data else {}

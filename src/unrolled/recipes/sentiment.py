@@ -116,6 +116,7 @@ def data(options: SentimentOptions, folder: Path, assets: Mapping[str, Any] | No
         held_out=parts,
         assets={
             "classes": classes,
+            "column": listed.column,
             "words": vocabulary.to_assets(),
             "symbols": options.symbols,
             "longest": options.longest,
@@ -268,7 +269,8 @@ def classifying(assets: Mapping[str, Any]) -> Classifying:
     def batch(texts: Sequence[Sequence[str]]) -> Batch:
         return Batch(_fields([vocabulary.encode(one) for one in texts]))
 
-    return Classifying(tokens, batch, tuple(assets["classes"]))
+    # Runs of earlier versions did not keep the column.
+    return Classifying(tokens, batch, tuple(assets["classes"]), assets.get("column", ""))
 
 
 def sample(model: SequenceClassifier, assets: Mapping[str, Any], seed: int) -> str:
@@ -295,6 +297,7 @@ RECIPE = Recipe(
     sample=sample,
     classifying=classifying,
     target={"accuracy": ">= 76"},
+    target_data=("", "sentence_polarity"),
     unit="%",
     units={"loss": "nats/text"},
 )

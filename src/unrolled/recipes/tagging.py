@@ -269,6 +269,7 @@ RECIPE = Recipe(
     sample=sample,
     tagging=tagging,
     target={"accuracy of tags": ">= 96", "F1 of chunks": ">= 92"},
+    target_data=("", "conll2000"),
     unit="%",
     units={"loss": "nats/word"},
 )

@@ -248,6 +248,7 @@ RECIPE = Recipe(
     settings=settings,
     sample=sample,
     target={f"BLEU, beam {BEAM}": ">= 30"},
+    target_data=("", "multi30k"),
     unit="nats/symbol",
     units={"BLEU, greedy": _SIGNATURE, f"BLEU, beam {BEAM}": _SIGNATURE},
 )

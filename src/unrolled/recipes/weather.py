@@ -29,11 +29,9 @@ DEFAULT = "seattle-weather"
 
 
 @dataclass(frozen=True)
-class WeatherOptions(answers.AnswerOptions):
+class WeatherOptions(forecasting.SeriesOptions):
     """Options of weather. The data is a table with a column of times: CSV, TSV or Parquet."""
 
-    time: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
-    """The column of times. Empty: the one that is called so, or the first that holds dates."""
     target: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = "precipitation"
     """The column that is asked about."""
     above: float = 0.0
@@ -80,7 +78,7 @@ def data(options: WeatherOptions, folder: Path, assets: Mapping[str, Any] | None
     from unrolled.data.series import guess_time, read_series
     from unrolled.data.windows import cut, phases
 
-    table = forecasting.read_one(options.data, DEFAULT, folder)
+    table = forecasting.read_one(options.data, DEFAULT, folder, options)
     time = options.time or guess_time(table)
     series = read_series(table, time)
     if options.target not in series.names:

@@ -29,11 +29,6 @@ PATIENCE = timedelta(days=1)
 MESSAGE = 512
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes: the only one, or the first of `torchrun`'s."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
 @dataclass(frozen=True)
 class Team:
     """This process among the others. Alone, every method gives back what it was given."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unrolled.errors import RunError, UserError
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 
@@ -106,7 +107,7 @@ class Trainings:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise folders.unwritable(error, said) from error
+            raise disk.unwritable(error, said) from error
         child = Child(path, recipe, said, process)
         self.children[path] = child
         for old in [key for key, one in self.children.items() if not one.alive][:-REMEMBERED]:

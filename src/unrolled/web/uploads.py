@@ -12,6 +12,7 @@ from typing import Any
 
 from unrolled.web.answers import RefusedError, too_large
 from unrolled.web.fields import FieldError
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 
 #: The folder below that of the runs, and what a data field says before the name.
@@ -76,7 +77,7 @@ async def keep(home: Path, name: str, pieces: AsyncIterator[bytes], most: int) -
         os.replace(unfinished, chosen)
         return chosen
     except OSError as error:
-        raise folders.unwritable(error, folder) from error
+        raise disk.unwritable(error, folder) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

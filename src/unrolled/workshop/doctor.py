@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from unrolled.figures import Table
 from unrolled.workshop.folder import versions
 from unrolled.workshop.messages import Message, Note, Shown
+
+#: What stands for a cell's name in a reason that others have, too.
+THE_CELL = "the cell"
 
 
 @dataclass(frozen=True)
@@ -16,17 +20,15 @@ class DoctorRequest:
 
 
 def doctor(request: DoctorRequest) -> Iterator[Message]:
-    """Versions, hardware, caches, and a table of cells by kernels."""
+    """Versions, hardware, caches, and tables of kernels and cells."""
     import importlib.util
 
     import torch
 
     from unrolled.cells import registry
-    from unrolled.cells.cell import state_like
     from unrolled.data import named
     from unrolled.data.folders import cache_folder
-    from unrolled.kernels import choose, native_core, native_stream
-    from unrolled.kernels.kernel import Pass
+    from unrolled.kernels import native_core, native_stream
     from unrolled.training.hardware import automatic_dtype
     from unrolled.workshop.machine import describe
 
@@ -54,14 +56,42 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     yield Note(f"extra bpe: {bpe}")
     here = [name for name in named.names() if named.locate(name)]
     yield Note(f"data sets here: {', '.join(here) or 'none'}; cache: {cache_folder()}")
-    rows = []
+    for table in _kernels():
+        yield Shown(table)
+
+
+def _kernels() -> Iterator[Table]:
+    """Which cells each kernel runs, and why it does not run the others: cells with the same reason stand together."""
+    import torch
+
+    from unrolled.cells import registry
+    from unrolled.cells.cell import state_like
+    from unrolled.kernels import choose
+    from unrolled.kernels.kernel import Pass
+
+    runs: dict[str, list[str]] = {kernel.NAME: [] for kernel in choose.KERNELS}
+    refused: dict[tuple[str, str], list[str]] = {}
     for name, cell in registry.built_in().items():
         tried = cell(4, 4)
         x = torch.zeros(8, 1, *[1] * cell.PLACES, 4)
         condition = torch.zeros(1, tried.condition_size) if tried.condition_size else None
         refusals = choose.explain([Pass(tried, x, state_like(tried, x), condition=condition)])
-        runs = next(kernel for kernel, reasons in refusals.items() if not reasons)
-        why = "; ".join(f"{kernel}: {', '.join(reasons)}" for kernel, reasons in refusals.items() if reasons)
-        rows.append((name, runs, why or "—"))
-    title = f"kernels, the fastest first: {', '.join(kernel.NAME for kernel in choose.KERNELS)}"
-    yield Shown(Table(title, ("cell", "kernel", "why not a faster one"), tuple(rows)))
+        runs[next(kernel for kernel, reasons in refusals.items() if not reasons)].append(name)
+        for kernel, reasons in refusals.items():
+            for reason in reasons:
+                why = re.sub(rf"\b{type(tried).__name__}\b", THE_CELL, reason)
+                refused.setdefault((kernel, why), []).append(name)
+    yield Table(
+        "Kernels, the fastest first, and the cells that each runs here",
+        ("kernel", "cells"),
+        tuple((kernel, ", ".join(cells) or "—") for kernel, cells in runs.items()),
+    )
+    order = list(runs)
+    yield Table(
+        "Why a cell has no faster kernel",
+        ("kernel", "why not", "cells"),
+        tuple(
+            (kernel, why, ", ".join(cells))
+            for (kernel, why), cells in sorted(refused.items(), key=lambda one: order.index(one[0][0]))
+        ),
+    )

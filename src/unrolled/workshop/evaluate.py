@@ -20,6 +20,8 @@ class EvaluateRequest:
     """A run's name or folder. Empty: the newest run."""
     part: Literal["test", "valid"] = "test"
     """Which held-out part."""
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
+    """Where the run's data is now, if it has moved since the training: the same, to the byte."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
@@ -30,8 +32,8 @@ def evaluate(request: EvaluateRequest) -> Iterator[Message]:
     """The figures; they are kept in the run's folder as well, for `runs` and `report`."""
     from unrolled.workshop.run import Run
 
-    run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
+    run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell, request.data)
     figures = run.evaluate(request.part)
-    evaluated = Evaluated(run.name, request.part, figures, dict(run.recipe.target))
+    evaluated = Evaluated(run.name, request.part, figures, dict(run.recipe.bars(run.options)))
     run.folder.append_evaluation(evaluated.to_dict())
     yield evaluated

@@ -10,7 +10,6 @@ config.json, model.safetensors      the model alone: what `from_pretrained` open
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -27,13 +26,12 @@ import tomli_w
 
 from unrolled import __version__
 from unrolled.errors import RunError, did_you_mean
-from unrolled.training import durable
+from unrolled.workshop import disk
 
 FORMAT = 1
 #: Where runs are kept, unless `--runs` or this environment variable says otherwise.
 RUNS_VARIABLE = "UNROLLED_RUNS"
 DEFAULT_RUNS = "runs"
-RESTORE = "restore it from a copy, or train the run anew"
 _KINDS = {str: "text", dict: "table"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Models that are part of the package; the first is looked into where there is no run yet.
@@ -76,16 +74,16 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"{self.path}: no config.toml in it, so it is not a run folder") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{file}: not readable as TOML ({error}); {RESTORE}") from None
+            raise RunError(f"{file}: not readable as TOML ({error}); {disk.RESTORE}") from None
         except OSError as error:
-            raise unreadable(error, file) from error
+            raise disk.unreadable(error, file) from error
         _check_format(config.get("format"), file)
         _check_entries(config, file, {"recipe": str, "options": dict, "data": dict, "versions": dict})
         _check_entries(config["data"], file, {"summary": str, "digest": str})
         return config
 
     def write_config(self, config: Mapping[str, Any]) -> None:
-        write_whole(self.path / "config.toml", tomli_w.dumps({"format": FORMAT, **config}).encode())
+        disk.write_whole(self.path / "config.toml", tomli_w.dumps({"format": FORMAT, **config}).encode())
 
     def model_config(self) -> dict[str, Any]:
         """config.json: recipe, options and assets, which with the weights are the whole model."""
@@ -95,16 +93,16 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"{self.path}: no config.json in it, so it holds no model of ours") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{file}: not readable as JSON ({error}); {RESTORE}") from None
+            raise RunError(f"{file}: not readable as JSON ({error}); {disk.RESTORE}") from None
         except OSError as error:
-            raise unreadable(error, file) from error
+            raise disk.unreadable(error, file) from error
         if not isinstance(config, dict):
-            raise RunError(f"{file}: a JSON object was expected, a {type(config).__name__} came; {RESTORE}")
+            raise RunError(f"{file}: a JSON object was expected, a {type(config).__name__} came; {disk.RESTORE}")
         _check_format(config.get("format"), file)
         _check_entries(config, file, {"recipe": str, "options": dict, "digest": str, "assets": dict})
         # A vocabulary with two characters swapped would still load, and every text would be wrong.
         if _digest(config["assets"]) != config["digest"]:
-            raise RunError(f"{file}: its assets have been changed since they were written; {RESTORE}")
+            raise RunError(f"{file}: its assets have been changed since they were written; {disk.RESTORE}")
         return config
 
     def write_model_config(self, recipe: str, options: Mapping[str, Any], assets: Mapping[str, Any]) -> None:
@@ -115,52 +113,21 @@ class RunFolder:
             "digest": _digest(assets),
             "assets": dict(assets),
         }
-        write_whole(self.path / "config.json", json.dumps(config, ensure_ascii=False).encode() + b"\n")
+        disk.write_whole(self.path / "config.json", json.dumps(config, ensure_ascii=False).encode() + b"\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The events so far."""
-        return _json_lines(self.events_file, {"event": str, "step": int})
+        return disk.json_lines(self.events_file, {"event": str, "step": int})
 
     def evaluations(self) -> Iterator[dict[str, Any]]:
         """What `evaluate` has found, oldest first."""
-        return _json_lines(self.path / "evaluations.jsonl", {"part": str, "figures": dict})
+        return disk.json_lines(self.path / "evaluations.jsonl", {"part": str, "figures": dict})
 
     def append_evaluation(self, record: Mapping[str, Any]) -> None:
         """Keep what `evaluate` found; the model that is part of the package stays as it is."""
         if self.path.parent == BUNDLED_FOLDER.parent:
             return
-        append_line(self.path / "evaluations.jsonl", record)
-
-
-def append_line(file: Path, record: Mapping[str, Any]) -> None:
-    """One JSON line more, in one write. RunError where it cannot be written."""
-    line = json.dumps(record, ensure_ascii=False) + "\n"
-    try:
-        with file.open("a", encoding="utf-8") as out:
-            out.write(line)
-    except OSError as error:
-        raise unwritable(error, file) from error
-
-
-def _json_lines(file: Path, columns: Mapping[str, type]) -> Iterator[dict[str, Any]]:
-    """Line by line, without a last line that a kill cut off. RunError where a whole line is not what was written."""
-    try:
-        lines = file.open(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise unreadable(error, file) from error
-    with lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
-                return
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise RunError(f"{file}: line {number} is not JSON ({error.msg}); {RESTORE}") from None
-            if not isinstance(record, dict) or not all(isinstance(record.get(name), columns[name]) for name in columns):
-                raise RunError(f"{file}: line {number} is none that a run writes; {RESTORE}")
-            yield record
+        disk.append_line(self.path / "evaluations.jsonl", record)
 
 
 def _digest(assets: Mapping[str, Any]) -> str:
@@ -170,7 +137,7 @@ def _digest(assets: Mapping[str, Any]) -> str:
 def _check_format(number: object, file: Path) -> None:
     """RunError unless this version can read format `number`."""
     if not isinstance(number, int) or number < 1:
-        raise RunError(f"{file}: it names no format, so it is not ours, or was edited; {RESTORE}")
+        raise RunError(f"{file}: it names no format, so it is not ours, or was edited; {disk.RESTORE}")
     if number > FORMAT:
         raise RunError(f"{file}: format {number} is newer than this version reads ({FORMAT}); update unrolled")
 
@@ -179,7 +146,7 @@ def _check_entries(table: Mapping[str, Any], file: Path, wanted: Mapping[str, ty
     """RunError unless each entry is there and of its type."""
     for name, kind in wanted.items():
         if not isinstance(table.get(name), kind):
-            raise RunError(f"{file}: its {name!r} is missing or is no {_KINDS[kind]}; {RESTORE}")
+            raise RunError(f"{file}: its {name!r} is missing or is no {_KINDS[kind]}; {disk.RESTORE}")
 
 
 def runs_folder(given: str = "") -> Path:
@@ -212,14 +179,14 @@ def create(runs: Path, name: str, suggestion: str) -> RunFolder:
                 )
             number += 1
     except OSError as error:
-        raise unwritable(error, runs) from error
+        raise disk.unwritable(error, runs) from error
     folder = RunFolder(path)
     try:
         folder.checkpoints.mkdir()
         folder.samples.mkdir()
     except OSError as error:
         shutil.rmtree(path, ignore_errors=True)
-        raise unwritable(error, path) from error
+        raise disk.unwritable(error, path) from error
     return folder
 
 
@@ -268,38 +235,6 @@ def all_runs(runs: Path) -> list[RunFolder]:
     """Every run of the folder, the newest first."""
     found = [(path.stat().st_mtime_ns, path.parent) for path in runs.glob("*/config.toml")]
     return [RunFolder(folder) for _, folder in sorted(found, reverse=True)]
-
-
-def unwritable(error: OSError, path: Path) -> RunError:
-    """What an OSError while writing `path` means for a user."""
-    match error.errno:
-        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
-            return RunError(
-                f"{path}: the disk is full ({error.strerror}), and what was saved before is whole; free some space, "
-                "then go on with `unrolled resume`, or begin again"
-            )
-        case errno.ENOTDIR | errno.EEXIST:
-            return RunError(f"{path}: cannot be written, for a part of this path is a file; choose another folder")
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return RunError(f"{path}: cannot be written ({error.strerror}); choose another folder")
-    return RunError(f"{path}: cannot be written ({error.strerror or error}); choose another folder")
-
-
-def unreadable(error: OSError, path: Path) -> RunError:
-    """What an OSError while reading `path` means for a user."""
-    return RunError(f"{path}: cannot be read ({error.strerror or error}); chmod u+r, or {RESTORE}")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all. RunError in the words of `unwritable`."""
-    try:
-        durable.write(path, content)
-    except OSError as error:
-        raise unwritable(error, path) from error
-    except RunError as error:
-        if isinstance(error.__cause__, OSError):
-            raise unwritable(error.__cause__, path) from error
-        raise
 
 
 def versions() -> dict[str, str]:

@@ -89,10 +89,11 @@ def read_series(run: Run, file: str) -> grids.Series:
     from unrolled.data.tables import parse_table
     from unrolled.recipes.forecasting import read_one, series_of
 
+    options = forecaster_of(run)[1]
     if file == "-":
-        table = parse_table(given_text("-", LONGEST), "standard input")
+        table = parse_table(given_text("-", LONGEST, options.encoding), "standard input", options.separator)
     else:
-        table = read_one(file, run.assets["data"], run.folder.path)
+        table = read_one(file, run.assets["data"], run.folder.path, options)
     series = series_of(table, run.assets["time"], run.assets["target"])
     if list(series.step) != run.assets["step"]:
         raise DataError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.looking import Reader, TextToRead, at_least_one
 from unrolled.workshop.messages import Activity, Message, Note, TextRead
@@ -57,7 +58,7 @@ def inspect_reading(request: ReadingRequest) -> Iterator[Message]:
         yield Activity(request.layer, name, len(array), len(read.tokens), array.tobytes())
     for number, (name, array) in enumerate(zip(names, arrays, strict=True) if request.npy else (), 1):
         path = Path(request.npy) if number == 1 else Path(request.npy).with_stem(f"{Path(request.npy).stem}-{number}")
-        folders.write_whole(path, _npy(array))
+        disk.write_whole(path, _npy(array))
         yield Note(f"{path}: layer {request.layer}, {name}, as an array")
 
 

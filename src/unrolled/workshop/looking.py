@@ -16,7 +16,7 @@ import tyro
 
 from unrolled.errors import DataError, OptionError
 from unrolled.figures import Figure
-from unrolled.workshop import folder as folders
+from unrolled.workshop import disk
 from unrolled.workshop.messages import Message, Note, Shown
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def show(figures: Sequence[Figure], files: Files) -> Iterator[Message]:
     for kind, file in (("SVG", files.svg), ("JSON", files.json), ("an array", files.npy)):
         for number, figure in enumerate(figures if file else (), 1):
             path = Path(file) if number == 1 else Path(file).with_stem(f"{Path(file).stem}-{number}")
-            folders.write_whole(path, _content(figure, kind))
+            disk.write_whole(path, _content(figure, kind))
             yield Note(f"{path}: {figure.title}, as {kind}")
 
 

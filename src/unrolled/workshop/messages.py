@@ -78,7 +78,7 @@ class Pointed(Message):
 
 @dataclass(frozen=True)
 class Evaluated(Message):
-    """Figures of a run on a part of its data, and the bar that its recipe sets for each, as text."""
+    """Figures of a run on a part of its data, and the bar that its recipe sets for each on its own data, as text."""
 
     KIND = "evaluated"
     run: str

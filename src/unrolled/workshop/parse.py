@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, cast
 
 import tyro
 
-from unrolled.errors import OptionError
+from unrolled.errors import DataError, OptionError
 from unrolled.figures import Tree as TreeFigure
 from unrolled.recipes.recipe import require
 from unrolled.workshop import folder as folders
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from unrolled.models.encoder_decoder import EncoderDecoder
     from unrolled.recipes.parse import Parsed
     from unrolled.workshop.run import Run
+
+#: How a tree begins, and no sentence does: a bracket, at most a label, and another bracket.
+_TREE = re.compile(r"\s*\(\s*[^\s()]*\s*\(")
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,12 @@ def parse(request: ParseRequest) -> Iterator[Message]:
 
     run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
     read = lines(given_text(request.text, LONGEST, request.encoding), request.text)
+    for number, line in enumerate(read, 1):
+        if _TREE.match(line):
+            raise DataError(
+                f"{request.text}, line {number:,}: a tree in brackets, where a sentence was expected: give the words "
+                "alone; `unrolled evaluate` measures a run on its own trees"
+            )
     words = [line.split() if request.split else split_words(line) for line in read]
     drawings: list[TreeFigure] = []
     number = 0

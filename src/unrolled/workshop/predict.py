@@ -46,9 +46,10 @@ class PredictRequest:
     """A file, - for standard input, or several words."""
     form: Form = "auto"
     """lines: a text or sentence a line. table: rows under named columns. columns: a word a line. auto: for texts a
-    table where the file is called so (.csv, .tsv, .parquet), else lines; for words columns."""
+    table where the file is called so (.csv, .tsv, .parquet) or its first line names the column of the texts, else
+    lines; for words columns."""
     text: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
-    """The column of a table's texts. Empty: as in the training, where the table has it, else the longest cells."""
+    """The column of a table's texts. Empty: as in the training, or the only one."""
     separator: str = ""
     """What stands between a table's cells, \\t for a tab. Empty finds it out."""
     encoding: str = "utf-8"
@@ -75,7 +76,7 @@ def predict(request: PredictRequest) -> Iterator[Message]:
     classifying, tagging = reading_of(run)
     form = _form(request, classifying is not None)
     if classifying is not None:
-        yield from _of_table(run, request) if form == "table" else _of_lines(run, request)
+        yield from _of_texts(run, classifying.column, form, request)
     elif tagging is not None:
         yield from _of_columns(run, tagging, request) if form == "columns" else _of_sentences(run, request)
 
@@ -127,16 +128,28 @@ def tags(run: Run, reading: Tagging, sentences: Sequence[Sequence[str]]) -> list
     return said
 
 
-def _of_table(run: Run, request: PredictRequest) -> Iterator[Message]:
-    from unrolled.data import labelled_texts
+def _of_texts(run: Run, column: str, form: Form, request: PredictRequest) -> Iterator[Message]:
+    """column: the texts' in the training."""
+    from unrolled.data import tables
+
+    if form == "table":
+        yield from _of_table(run, column, _table(request), request.text)
+        return
+    name, whole = _whole(request)
+    if request.form == "auto" and (request.text or column) in tables.first_row(whole, request.separator):
+        yield from _of_table(run, column, tables.parse_table(whole, name, request.separator), request.text)
+        return
+    # Without what is around them; a last line without anything is none.
+    texts = [line.strip() for line in whole.rstrip("\r\n").splitlines()]
+    for number, one in enumerate(run.predict(texts)):
+        yield Predicted(number + 1, _plain(texts[number], one), f"{one.label}\t{one.probability:.4f}\t{texts[number]}")
+
+
+def _of_table(run: Run, learnt: str, table: Table, named: str) -> Iterator[Message]:
+    """learnt: the texts' column in the training. named: in this table, by request."""
     from unrolled.data.tables import write_row
 
-    table = _table(request)
-    column = request.text or getattr(run.options, "text", "")
-    known = [name.casefold() for name in table.columns]
-    if not request.text and column.casefold() not in known:
-        column = ""
-    texts = table.column(labelled_texts.text_column(table, column))
+    texts = table.column(_column(run, learnt, table, named), "--text")
     new = [_free_name(name, table.columns) for name in ("predicted", "probability")]
     yield Columns((*table.columns, *new), write_row([*table.columns, *new], table.separator))
     for number, one in enumerate(run.predict(texts)):
@@ -144,10 +157,20 @@ def _of_table(run: Run, request: PredictRequest) -> Iterator[Message]:
         yield Predicted(table.lines[number], _plain(texts[number], one), row)
 
 
-def _of_lines(run: Run, request: PredictRequest) -> Iterator[Message]:
-    texts = _lines(request)
-    for number, one in enumerate(run.predict(texts)):
-        yield Predicted(number + 1, _plain(texts[number], one), f"{one.label}\t{one.probability:.4f}\t{texts[number]}")
+def _column(run: Run, learnt: str, table: Table, named: str) -> str:
+    """The column of the texts: never a guess where the training says what it is called."""
+    from unrolled.data import labelled_texts
+
+    if named or len(table.columns) == 1:
+        return named or table.columns[0]
+    if not learnt:
+        return labelled_texts.text_column(table)
+    if learnt.casefold() not in [name.casefold() for name in table.columns]:
+        raise DataError(
+            f"{table.name}: no column {learnt}, which {run.name} learnt from: name that of the texts with --text. It "
+            f"has {', '.join(table.columns)}"
+        )
+    return learnt
 
 
 def _plain(text: str, one: Label) -> dict[str, Any]:
@@ -179,7 +202,7 @@ def _words(reading: Tagging, sentence: Sentence, word: int, said: Sequence[Seque
 def _of_sentences(run: Run, request: PredictRequest) -> Iterator[Message]:
     from unrolled.data.tokens import split_words
 
-    sentences = [split_words(line) for line in _lines(request)]
+    sentences = [split_words(line) for line in _whole(request)[1].rstrip("\r\n").splitlines()]
     names = [name for name, _ in reading_of(run)[1].columns]  # type: ignore[union-attr]
     for number, said in enumerate(run.predict(sentences)):
         row = " ".join("/".join([word, *own]) for word, own in zip(sentences[number], said, strict=True))
@@ -206,11 +229,6 @@ def _table(request: PredictRequest) -> Table:
         return read_table(request.file, request.encoding, request.separator)
     name, whole = _whole(request)
     return parse_table(whole, name, request.separator)
-
-
-def _lines(request: PredictRequest) -> list[str]:
-    """The lines, with what is around them taken off; a last line without anything is none."""
-    return [line.strip() for line in _whole(request)[1].rstrip("\r\n").splitlines()]
 
 
 def _whole(request: PredictRequest) -> tuple[str, str]:

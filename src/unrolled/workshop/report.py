@@ -53,6 +53,8 @@ def report(request: ReportRequest) -> Iterator[Message]:
     timed = recipe.settings(options).budget.minutes is not None
     finished = [_finished(run, timed) for run in runs]
     figures = [_evaluated(run) for run in runs]
+    bars = recipe.bars(options)
+    peers = recipe.peers if options.data in recipe.target_data else ()
     minutes = [one["minutes"] for one in finished]
     seeds = [config["options"]["seed"] for config in configs]
     if len(set(seeds)) != len(seeds):
@@ -66,9 +68,9 @@ def report(request: ReportRequest) -> Iterator[Message]:
                 name=f"test {name}",
                 unit=recipe.units.get(name, recipe.unit),
                 values=tuple(one[name] for one in figures),
-                target=recipe.target.get(name, ""),
+                target=bars.get(name, ""),
                 # Others' figures are in the recipe's unit: beside a figure in another they would say nothing.
-                peers=() if name in recipe.units else tuple(Peer(*peer) for peer in recipe.peers),
+                peers=() if name in recipe.units else tuple(Peer(*peer) for peer in peers),
             )
             for name in figures[0]
         ),

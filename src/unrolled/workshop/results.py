@@ -28,7 +28,8 @@ import tomli_w
 
 from unrolled.errors import DataError
 from unrolled.training import durable
-from unrolled.workshop.folder import unwritable, versions
+from unrolled.workshop.disk import unwritable
+from unrolled.workshop.folder import versions
 from unrolled.workshop.machine import describe
 
 Kind = Literal["recipe", "study", "suite"]

@@ -7,36 +7,28 @@ run.evaluate()
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
-from unrolled.errors import CheckpointError, OptionError, RunError
+from unrolled.errors import OptionError, RunError
 from unrolled.figures import Figure
 from unrolled.generation.settings import Sampling
 from unrolled.kernels.kernel import Precision
 from unrolled.models.model import Model
 from unrolled.recipes import registry
 from unrolled.recipes.recipe import Data, Options, Recipe
-from unrolled.training import snapshot
-from unrolled.training.checkpoint import Checkpoints
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Piece
 from unrolled.workshop.options import from_plain, to_plain
-
-#: Key of the metadata in model.safetensors under which the tensors' digest stands.
-DIGEST_KEY = "unrolled-sha256"
-_WAY_OUT = "Put a copy back; or remove it, and `unrolled resume` makes it again from the run's checkpoints"
+from unrolled.workshop.weights import load_weights, read_weights, write_weights
 
 
 def load(path: str | Path, cell: str = "") -> Run:
@@ -72,11 +64,37 @@ def read_folder(folder: RunFolder, cell: str = "") -> Opened:
     return Opened(folder, config["recipe"], recipe, options, config["assets"])
 
 
+def read_data(opened: Opened, moved_to: str = "") -> Data:
+    """The data that a run was trained on, read again. RunError where it has gone, or has changed since.
+
+    moved_to: where it is now, if not where it was.
+    """
+    folder, options = opened.folder, opened.options
+    if moved_to:
+        options = replace(options, data=moved_to)
+    elif os.path.isabs(options.data) and not os.path.exists(options.data):
+        raise RunError(
+            f"{options.data}: no such file or folder, and {folder.name} learnt from it; where it has moved, say so "
+            "with --data"
+        )
+    data = opened.recipe.data(options, folder.path, opened.assets)
+    recorded = folder.config()["data"]["digest"]
+    if data.digest != recorded:
+        what = f"--data {moved_to} is not what was there when" if moved_to else "the data has changed since"
+        raise RunError(
+            f"{folder.path}: {what} the run began (SHA-256 {data.digest[:12]}…, then {recorded[:12]}…); put the old "
+            f"data back, or train a new run from these weights: --from {folder.name}"
+        )
+    return data
+
+
 class Run:
     """One run, opened. The model is in evaluation mode, on the CPU."""
 
-    def __init__(self, folder: RunFolder, cell: str = "") -> None:
-        opened = read_folder(folder, cell)
+    def __init__(self, folder: RunFolder, cell: str = "", data: str = "") -> None:
+        """data: where the run's data is now, if not where it was."""
+        self._opened = opened = read_folder(folder, cell)
+        self._moved_to = data
         self.folder = folder
         self.recipe_name, self.recipe = opened.recipe_name, opened.recipe
         self.options, self.assets = opened.options, opened.assets
@@ -98,10 +116,8 @@ class Run:
 
     @cached_property
     def data(self) -> Data:
-        """The data that the run was trained on, read again. RunError where it has changed since."""
-        data = self.recipe.data(self.options, self.folder.path, self.assets)
-        check_digest(self.folder, data)
-        return data
+        """The data that the run was trained on, read again. RunError where it has changed since, or has gone."""
+        return read_data(self._opened, self._moved_to)
 
     def evaluate(self, part: str = "test") -> dict[str, float]:
         """The recipe's figures on a part that was held out: "test" or "valid"."""
@@ -194,7 +210,7 @@ class Run:
         try:
             target.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise folders.unwritable(error, target.path) from error
+            raise disk.unwritable(error, target.path) from error
         target.write_model_config(self.recipe_name, to_plain(self.options), self.assets)
         write_weights(target, self.model)
         return target.path
@@ -203,92 +219,3 @@ class Run:
     def from_pretrained(cls, path: str | Path, cell: str = "") -> Run:
         """The model that `save_pretrained` put into folder `path`, or any run folder."""
         return cls(folders.open_run(str(path), folders.runs_folder(), bundled=True), cell)
-
-
-def check_digest(folder: RunFolder, data: Data) -> None:
-    """RunError unless `data` is what the run was trained on."""
-    recorded = folder.config()["data"]["digest"]
-    if data.digest != recorded:
-        raise RunError(
-            f"{folder.path}: the data has changed since the run began (SHA-256 {data.digest[:12]}…, then "
-            f"{recorded[:12]}…); put the old data back, or train a new run from its weights: --from {folder.name}"
-        )
-
-
-def read_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
-    """The model's tensors: model.safetensors, or while training has not ended, the best or newest checkpoint's."""
-    file = folder.weights_file
-    try:
-        content = file.read_bytes()
-    except FileNotFoundError:
-        return _checkpoint_weights(folder)
-    except OSError as error:
-        raise folders.unreadable(error, file) from error
-    try:
-        tensors = load_tensors(content)
-        length = int.from_bytes(content[:8], "little")
-        digest = json.loads(content[8 : 8 + length])["__metadata__"][DIGEST_KEY]
-    except SafetensorError as error:
-        # Asked here only: a safetensors file may begin with these bytes too, which are then its header's length.
-        if content[:2] == b"PK" or content[:1] == b"\x80":
-            raise CheckpointError(
-                f"{file}: a pickle, renamed; pickles can run code and are never loaded. {_WAY_OUT}"
-            ) from error
-        raise CheckpointError(f"{file}: truncated, or not a safetensors file ({error}). {_WAY_OUT}") from error
-    except KeyError as error:
-        raise CheckpointError(f"{file}: a safetensors file, but not one that a run wrote. {_WAY_OUT}") from error
-    if _digest(tensors) != digest:
-        raise CheckpointError(f"{file}: changed since it was written: its SHA-256 differs. {_WAY_OUT}")
-    return tensors
-
-
-def _checkpoint_weights(folder: RunFolder) -> dict[str, torch.Tensor]:
-    checkpoints = Checkpoints(folder.checkpoints)
-    best = checkpoints.best()
-    checkpoint = checkpoints.load(best) if best else checkpoints.latest()
-    if checkpoint is None:
-        raise RunError(f"{folder.path}: no weights have been saved in it yet; `unrolled resume` it, or train anew")
-    prefix = snapshot.WEIGHTS
-    return {name.removeprefix(prefix): t for name, t in checkpoint.tensors.items() if name.startswith(prefix)}
-
-
-def load_weights(model: Model, tensors: Mapping[str, torch.Tensor], folder: RunFolder) -> None:
-    """Put `tensors`, which came from `folder`, into `model`; CheckpointError where they do not fit or are NaN."""
-    wanted = snapshot.weights(model)
-    if odd := sorted(wanted.keys() ^ tensors.keys()):
-        raise CheckpointError(
-            f"{folder.path}: weights of another model: {', '.join(odd[:3])} stands only in the weights, or only in the "
-            "model of the options; put the right file back, or give the options of that run"
-        )
-    for name, tensor in tensors.items():
-        if tensor.shape != wanted[name].shape:
-            raise CheckpointError(
-                f"{folder.path}: weights of another model: {name} is {tuple(tensor.shape)} there, and "
-                f"{tuple(wanted[name].shape)} by the options; put the right file back, or give the options of that run"
-            )
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"{folder.path}: {name} holds NaN or infinity; use another run, or train anew")
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            wanted[name].copy_(tensor)
-
-
-def write_weights(folder: RunFolder, model: Model) -> None:
-    """model.safetensors, whole or not at all, with its digest in it: the format has none of its own."""
-    tensors = _plain(model)
-    # One key of metadata only: several would be written in any order, and the same weights must give the same bytes.
-    folders.write_whole(folder.weights_file, save_tensors(tensors, {DIGEST_KEY: _digest(tensors)}))
-
-
-def digest_of(model: Model) -> str:
-    """SHA-256 of a model's weights."""
-    return _digest(_plain(model))
-
-
-def _plain(model: Model) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in snapshot.weights(model).items()}
-
-
-def _digest(tensors: Mapping[str, torch.Tensor]) -> str:
-    """SHA-256 of the tensors as safetensors writes them without metadata."""
-    return hashlib.sha256(save_tensors(dict(tensors))).hexdigest()

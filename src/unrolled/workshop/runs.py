@@ -13,6 +13,7 @@ import tyro
 from unrolled.errors import OptionError, RunError
 from unrolled.figures import Curves, Series, Table
 from unrolled.recipes import registry
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Message, Note, Shown
@@ -238,7 +239,7 @@ def _series(name: str, points: list[tuple[float, float]], beside: str = "") -> S
 def _written(curves: Curves, file: str) -> Note:
     from unrolled.workshop.renderings.svg import to_svg
 
-    folders.write_whole(Path(file), to_svg(curves).encode())
+    disk.write_whole(Path(file), to_svg(curves).encode())
     return Note(f"{file}: the curves as SVG")
 
 

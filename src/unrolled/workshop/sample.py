@@ -12,6 +12,7 @@ import tyro
 
 from unrolled.errors import CheckpointError, OptionError
 from unrolled.generation.settings import Sampling
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.messages import Alternative, Message, Note, Piece, TextEnd
 
@@ -127,7 +128,10 @@ class Writer:
         from unrolled.models.model import SteppedModel
 
         if run.recipe.writing is None or not isinstance(run.model, SteppedModel):
-            raise OptionError(f"{run.folder.path}: a model of the recipe {run.recipe_name} does not write texts")
+            raise OptionError(
+                f"{run.folder.path}: a model of the recipe {run.recipe_name} does not write texts; take a run of "
+                "char-lm or names"
+            )
         self.model = run.model
         step_with(self.model, precision)
         self.writing = run.recipe.writing(run.assets)
@@ -222,7 +226,7 @@ class Writer:
         kept = states.to_tensors(self.generation.continuation())
         facts = {"format": STATE_FORMAT, "model": self._fingerprint(), "pending": self._pending}
         tensors = {name: tensor.contiguous() for name, tensor in kept.items()}
-        folders.write_whole(file, save(tensors, {STATE_KEY: json.dumps(facts)}))
+        disk.write_whole(file, save(tensors, {STATE_KEY: json.dumps(facts)}))
 
     def go_on(self, file: Path, length: int) -> Iterator[Piece]:
         """Go on from what `save` kept. CheckpointError where the file is not of this model."""
@@ -252,7 +256,7 @@ class Writer:
 
     def _fingerprint(self) -> str:
         """SHA-256 of the weights."""
-        from unrolled.workshop.run import digest_of
+        from unrolled.workshop.weights import digest_of
 
         return digest_of(self.model)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from unrolled.errors import OptionError
 from unrolled.recipes.recipe import Data, Options, Recipe
 from unrolled.training.events import Event, Finished, Interrupted, Resumed, Sampled
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.machine import cores
@@ -144,13 +145,13 @@ def _keep_sample(folder: RunFolder, event: Sampled) -> None:
     try:
         file.write_text(event.text, encoding="utf-8")
     except OSError as error:
-        raise folders.unwritable(error, file) from error
+        raise disk.unwritable(error, file) from error
 
 
 def _write_final_weights(session: Session, checkpoints: Checkpoints) -> None:
     """model.safetensors: the weights that validated best, or the last where nothing was held out."""
     from unrolled.training.snapshot import load_weights
-    from unrolled.workshop.run import write_weights
+    from unrolled.workshop.weights import write_weights
 
     best = checkpoints.best()
     if best is not None:
@@ -190,7 +191,7 @@ class EventLog:
                 os.fsync(written.fileno())
                 return {"events": os.fstat(written.fileno()).st_size}
         except OSError as error:
-            raise folders.unwritable(error, self.file) from error
+            raise disk.unwritable(error, self.file) from error
 
     def cut(self, checkpoint: str, checkpoints: Checkpoints) -> None:
         """Forget what came after the checkpoint that training goes on from: it will happen again."""
@@ -200,10 +201,10 @@ class EventLog:
             if self.file.exists() and self.file.stat().st_size > kept:
                 os.truncate(self.file, kept)
         except OSError as error:
-            raise folders.unwritable(error, self.file) from error
+            raise disk.unwritable(error, self.file) from error
 
     def write(self, event: Event) -> None:
-        folders.append_line(self.file, {**event.to_dict(), "at": round(time.time(), 3)})
+        disk.append_line(self.file, {**event.to_dict(), "at": round(time.time(), 3)})
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from unrolled.figures import Table
 from unrolled.recipes.recipe import require
 from unrolled.studies import registry
 from unrolled.studies.study import Answer, Extent, Job, Study
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.messages import Message, Next, Note, Shown, StudyBegan, StudyStopped
 from unrolled.workshop.report import LEAST_CORE_SHARE
@@ -143,7 +144,7 @@ def _conclude(
             body.append(table(figure))
             continue
         picture = f"{name}-{title}.svg"
-        folders.write_whole(to / picture, to_svg(figure).encode())
+        disk.write_whole(to / picture, to_svg(figure).encode())
         body.append(f"![{figure.title}]({picture})")
     remarks = [f"Failed: {job}: {error}" for job, error in failed.items()]
     for what, quantity in answer.results.items():
@@ -156,7 +157,7 @@ def _conclude(
         )
     threads = sorted({one.circumstances.threads for one in finished})
     remarks.append(f"Jobs: {len(finished)}. Threads for each: {' or '.join(map(str, threads))}.")
-    folders.write_whole(to / f"{name}.md", page(result, study.summary, [*body, *remarks]).encode())
+    disk.write_whole(to / f"{name}.md", page(result, study.summary, [*body, *remarks]).encode())
     for word in answer.words:
         yield Note(word)
     for remark in remarks[:-1]:

@@ -20,7 +20,7 @@ import tomli_w
 
 from unrolled.errors import RunError
 from unrolled.studies.study import Job, Outcome
-from unrolled.workshop import folder as folders
+from unrolled.workshop import disk
 
 FORMAT = 1
 _AWAY = "move the file away, and the job is done again"
@@ -71,11 +71,11 @@ class StudyFolder:
             for part in ("found", "failed", "trainings", "working"):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise folders.unwritable(error, self.path) from error
+            raise disk.unwritable(error, self.path) from error
         asked = {"study": name, **({} if minutes is None else {"minutes": minutes})}
         file = self.path / "study.toml"
         if not file.exists():
-            folders.write_whole(file, tomli_w.dumps({"format": FORMAT, **asked}).encode())
+            disk.write_whole(file, tomli_w.dumps({"format": FORMAT, **asked}).encode())
             return
         try:
             begun = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ class StudyFolder:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise folders.unreadable(error, file) from error
+            raise disk.unreadable(error, file) from error
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(f"{file}: not as it was written ({error}); {_AWAY}") from error
 
@@ -113,7 +113,7 @@ class StudyFolder:
             "found": dict(found),
             "circumstances": circumstances.__dict__,
         }
-        folders.write_whole(self._found(job.name), json.dumps(plain, ensure_ascii=False, indent=1).encode() + b"\n")
+        disk.write_whole(self._found(job.name), json.dumps(plain, ensure_ascii=False, indent=1).encode() + b"\n")
 
     def _found(self, job: str) -> Path:
         return self.path / "found" / f"{job}.json"

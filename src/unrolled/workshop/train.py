@@ -54,6 +54,8 @@ class ResumeRequest:
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run's name or folder. Empty: the newest run."""
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
+    """Where the run's data is now, if it has moved since: the same, to the byte."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
@@ -125,7 +127,7 @@ def train_events(
                 data = data or _data(recipe, options, folder, assets)
                 model = _new_model(recipe, options, data)
                 if parent is not None:
-                    from unrolled.workshop.run import load_weights
+                    from unrolled.workshop.weights import load_weights
 
                     load_weights(model, parent.model.state_dict(), parent.folder)
                 if team.first:
@@ -143,7 +145,7 @@ def train_events(
 
 def resume(request: ResumeRequest) -> Iterator[Event | Message]:
     """Go on where a run stopped; the rest is as if it had never been."""
-    from unrolled.workshop.run import check_digest, read_folder
+    from unrolled.workshop.run import read_data, read_folder
 
     started = session.process_start()
     folder = folders.open_run(request.run, folders.runs_folder(request.runs))
@@ -155,8 +157,7 @@ def resume(request: ResumeRequest) -> Iterator[Event | Message]:
         )
     with session.team_for(opened.options) as team:
         with team.together():
-            data = opened.recipe.data(opened.options, folder.path, opened.assets)
-            check_digest(folder, data)
+            data = read_data(opened, request.data)
             model = _new_model(opened.recipe, opened.options, data)
         work = session.Session(folder, opened.recipe_name, opened.recipe, opened.options, data, model, team)
         yield from session.run(work, started, resuming=True)
