@@ -133,6 +133,10 @@ def test_a_damaged_archive(command: Command) -> None:
         ("train tinyshakespeare --data book.txt", ("tinyshakespeare", "--data", "one of them")),
         ("data get tinyshakespear", ("Did you mean 'tinyshakespeare'?",)),
         ("runs compare one", ("two runs",)),
+        ("predict", ("predict needs RUN: A run's name or folder", "`unrolled predict --help`")),
+        ("predict hello", ("predict needs FILE|-|WORDS: A file, - for standard input",)),
+        ("study", ("study needs STUDY: A study's name",)),
+        ("data get", ("data get needs NAME: The data set",)),
         ("report", ("one run or more",)),
     ],
 )

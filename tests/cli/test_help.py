@@ -47,6 +47,7 @@ def test_every_option_of_a_recipe_is_in_its_help(command: Command, recipe: str) 
         assert f"--{field.name.replace('_', '-')}" in said
     for flag in ("--name", "--from", "--runs"):
         assert flag in said
+    assert "None)" not in said and "(default:)" not in " ".join(said.split())  # a default that says nothing is left out
 
 
 def test_the_names_of_recipes_are_those_of_the_files_that_have_one() -> None:

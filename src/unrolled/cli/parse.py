@@ -18,7 +18,7 @@ from unrolled.recipes.recipe import Options
 from unrolled.workshop.actions import ACTIONS, Action
 
 #: What the parser says of an option that is empty, off or not set as it stands.
-_EMPTY_DEFAULT = re.compile(r"\(default: (''|None|False|)\)")
+_EMPTY_DEFAULT = re.compile(r"\s*\(default:\s+(''|None|False)?\)")
 _CONFIG = (tyro.conf.FlagCreatePairsOff,)
 #: The parser's messages, and how they are said here.
 _MESSAGES = (
@@ -32,6 +32,7 @@ _MESSAGES = (
     (r"invalid choice (\S+) for argument '(\S+)'\. Expected one of \((.+?),?\)\.", r"\2 \1: expected one of \3"),
     (r"Missing value for argument '(\S+)'\. Expected 1 values\.", r"\1 needs a value"),
     (r"Missing value for argument '(\S+)'\. Expected (\d+) values\.", r"\1 needs \2 values"),
+    (r"Missing from unrolled (.+?): (\S+) (.+?)\.? \(required\).*", r"\1 needs \2: \3"),
     (r"Unrecognized options: (--?[^,]+).*", r"no option is called \1"),
     (r"Unrecognized options: (.+)", r"\1: not expected here (what to work on comes first, then the options)"),
 )
@@ -132,12 +133,7 @@ def _parse(request: type, words: list[str], prog: str, description: str) -> Any:
 
 def _without_empty_defaults(help_text: str) -> str:
     """The help without the defaults that say nothing."""
-    lines = []
-    for line in help_text.splitlines():
-        kept = _EMPTY_DEFAULT.sub("", line).rstrip()
-        if kept or not line.strip():
-            lines.append(kept + "\n")
-    return "".join(lines)
+    return "".join(line.rstrip() + "\n" for line in _EMPTY_DEFAULT.sub("", help_text).splitlines())
 
 
 def _refuse(said: str, prog: str) -> NoReturn:

@@ -53,7 +53,7 @@ class Fused(Kernel):
                 twins = ", ".join(sorted(cell.__name__ for cell in _OPERATOR))
                 reasons.append(f"{name} has no twin in torch.nn (those with one: {twins})")
             if one.condition is not None:
-                reasons.append(f"torch's {name} takes no condition vector")
+                reasons.append("torch.nn takes no condition vector")
             if one.mask is not None:
                 reasons.append(f"torch's {name} takes no mask on the recurrent product")
             if one.zoneout is not None:

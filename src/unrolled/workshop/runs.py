@@ -36,7 +36,7 @@ class RunsShowRequest:
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run's name or folder. Empty: the newest run."""
-    svg: str = ""
+    svg: Annotated[str, tyro.conf.arg(metavar="FILE")] = ""
     """Write the curves to this file as well."""
     runs: str = ""
     """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
@@ -48,7 +48,7 @@ class RunsCompareRequest:
 
     names: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN …")]
     """Two runs or more."""
-    svg: str = ""
+    svg: Annotated[str, tyro.conf.arg(metavar="FILE")] = ""
     """Write the curves to this file as well."""
     runs: str = ""
     """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
