@@ -54,6 +54,19 @@ def test_what_is_wrong_is_said_at_its_field(visit: Visit) -> None:
     page.get_by_role("alert").filter(has_text="--length 0: expected 1 or more").wait_for()
 
 
+def test_names_of_cells_are_offered_where_one_is_typed(visit: Visit) -> None:
+    page = visit.open("/inspect/gradient-flow")
+    run = page.get_by_label("run", exact=True)
+    run.focus()
+    offered = page.locator("#" + run.get_attribute("list") + " option")
+    offered.first.wait_for(state="attached")
+    names = [one.get_attribute("value") for one in offered.all()]
+    assert {"lstm", "min-gru", "urnn"} <= set(names) and len(names) == len(set(names))
+    page.get_by_label("run", exact=True).fill("min-gru")
+    page.get_by_role("button", name="Show").click()
+    page.locator("lab-figure .stage").first.wait_for()
+
+
 def test_a_text_of_ones_own_is_sent_and_a_run_is_started_on_it(visit: Visit, runs: Path) -> None:
     page = visit.open("/train")
     text = (runs.parent / "book.txt").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@
 //
 // values: texts by name, from the address. lists: {runs, data}, what the server listed, for the fields of those kinds.
 
+import { get } from "../shell/api.js";
 import { errorBox } from "../shell/error.js";
 import { fill, h, uniqueId } from "../shell/dom.js";
 import { fromText, toText } from "./values.js";
@@ -20,6 +21,10 @@ const HELP = {
   "run run": "A trained model: a run, or tiny, which is part of the package.",
   "run run-or-cell": "A run, or a cell by its name, as it starts.",
 };
+
+// Kinds of names that are typed, with those that the server knows offered (GET /api/names).
+const OFFERED = { cell: "cells", "run-or-cell": "cells", kernel: "kernels" };
+let names = null;
 
 export class FieldForm {
   /** open: names of fields that stand in the open; null takes the first few. button: what it says. */
@@ -118,8 +123,27 @@ export class FieldForm {
     input.setAttribute("aria-describedby", help ? `${id}-help ${id}-problem` : `${id}-problem`);
     this.rows.set(field.name, { field, input, problem });
     const label = h("label", { for: id }, field.name.replaceAll("_", " "));
-    return h("div", { class: `field kind-${field.kind}` }, label, input, help, problem);
+    return h("div", { class: `field kind-${field.kind}` }, label, input, offered(field, input, lists), help, problem);
   }
+}
+
+/** The names that a text may be, to choose from while it is typed; null for any other field. */
+function offered(field, input, { runs = [] }) {
+  if (!OFFERED[field.kind] || field.many) return null;
+  const list = h("datalist", { id: `${input.id}-names` });
+  input.setAttribute("list", list.id);
+  const offer = (found) => {
+    const own = field.kind === "run-or-cell" ? runs.map((run) => run.name) : [];
+    fill(list, [...own, ...found[OFFERED[field.kind]]].map((value) => h("option", { value })));
+  };
+  // Asked for once, when a person first comes to such a field. Without an answer there is nothing to offer; the field
+  // takes any name all the same, and whether it is one is said when it is sent.
+  const ask = () => {
+    names ??= get("names");
+    names.then(offer, () => (names = null));
+  };
+  input.addEventListener("focus", ask, { once: true });
+  return list;
 }
 
 function helpOf(field) {
