@@ -71,8 +71,9 @@ struct CellKernels {
   Run backward[int(Number::count)];
 };
 
-struct StreamKernels;  // stream.h
-struct ScanKernels;    // scan.h
+struct StreamKernels;   // stream.h
+struct ScanKernels;     // scan.h
+struct ProgramKernels;  // program.h
 
 // The kernels of one instruction set. Every set has the same cells, in the same order.
 struct Kernels {
@@ -83,6 +84,7 @@ struct Kernels {
   const StreamKernels* streams;
   int stream_count;
   const ScanKernels* scan;
+  const ProgramKernels* programs;
 };
 
 const Kernels& baseline_kernels();

@@ -10,11 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from unrolled.cells.cell import state_like
 from unrolled.contracts.cell import CLAUSES, check_cell
 from unrolled.contracts.kernel import check_kernel
 from unrolled.contracts.subject import Subject
+from unrolled.kernels import choose, native_core
+from unrolled.kernels.kernel import Pass
 from unrolled.kernels.reference import Reference
+from unrolled.kernels.traced import Traced
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -48,6 +53,13 @@ def test_the_cell_keeps_every_clause(leaky, clause):
 def test_the_cell_is_served_by_the_reference_with_masks(leaky):
     assert check_kernel(Reference(), [Subject(leaky)]) > 0
     check_cell(leaky)
+
+
+@pytest.mark.skipif(not native_core.is_built(), reason="no C++ compiler built the native core")
+def test_the_cell_runs_in_the_native_core(leaky):
+    cell, x = leaky(3, 4), torch.zeros(5, 2, 3)
+    assert choose.choose([Pass(cell, x, state_like(cell, x))]).NAME == "traced"
+    assert check_kernel(Traced(), [Subject(leaky)]) == 3 * 20
 
 
 def in_that_folder(file: Path, *command: str) -> subprocess.CompletedProcess[str]:

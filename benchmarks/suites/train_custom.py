@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.contest import Agreement, Contest, Goal, Point, agreement
+from benchmarks.own_cell import OwnCell
 from benchmarks.training import change, ours_trains
 from unrolled import states
 from unrolled.cells import registry
@@ -21,7 +22,7 @@ from unrolled.layers.recurrent import Recurrent
 SUMMARY = "cells without an operator in torch, forward and backward, beside a loop over their steps, plain or compiled"
 CELLS = (
     *("layer-norm-lstm", "peephole-lstm", "coupled-lstm", "reset-before-gru", "leaky", "time-skip", "urnn", "min-gru"),
-    *("min-lstm", "lru", "slstm"),
+    *("min-lstm", "lru", "slstm", "own"),
 )
 T = 64
 GOALS = (Goal("a loop", ">= 8"),)
@@ -33,7 +34,7 @@ def points() -> Iterator[Point]:
 
 
 def contest(name: str, H: int, B: int) -> Contest:
-    stack = Recurrent(registry.find(name), H, [H])
+    stack = Recurrent(OwnCell if name == "own" else registry.find(name), H, [H])
     theirs = copy.deepcopy(stack)
     (((cell,),), x) = theirs.layers, torch.randn(T, B, H)
     cotangent = torch.randn(T, B, cell.output_size)

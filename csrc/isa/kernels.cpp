@@ -1,5 +1,6 @@
 // The kernels of one instruction set. The build compiles this file once for each, with the set's name as UNROLLED_SET.
 #include "matrix.h"
+#include "program.h"
 #include "scan.h"
 #include "sequence.h"
 #include "stream.h"
@@ -47,8 +48,9 @@ constexpr StreamKernels stream_entry(const char* name) {
           Cell::GATES,
           Cell::STATES,
           Cell::EXTRA,
-          {Streaming<Cell, Plain>::packed_bytes, Streaming<Cell, Halved>::packed_bytes, Streaming<Cell, Quartered>::packed_bytes},
-          {Streaming<Cell, Plain>::pack, Streaming<Cell, Halved>::pack, Streaming<Cell, Quartered>::pack},
+          {StreamPanels<Cell, Plain>::packed_bytes, StreamPanels<Cell, Halved>::packed_bytes,
+           StreamPanels<Cell, Quartered>::packed_bytes},
+          {StreamPanels<Cell, Plain>::pack, StreamPanels<Cell, Halved>::pack, StreamPanels<Cell, Quartered>::pack},
           {Streaming<Cell, Plain>::run, Streaming<Cell, Halved>::run, Streaming<Cell, Quartered>::run}};
 }
 
@@ -66,13 +68,16 @@ constexpr ScanKernels SCAN = {
     {Scanning<float, false>::run<false>, Scanning<double, false>::run<false>, Scanning<float, true>::run<false>,
      Scanning<double, true>::run<false>}};
 
+constexpr ProgramKernels PROGRAMS = {{Programs<float>::call, Programs<double>::call}};
+
 constexpr Kernels TABLE = {UNROLLED_TEXT(UNROLLED_SET),
                            CELLS,
                            sizeof CELLS / sizeof CELLS[0],
                            {Matrix<float>::call, Matrix<double>::call},
                            STREAMS,
                            sizeof STREAMS / sizeof STREAMS[0],
-                           &SCAN};
+                           &SCAN,
+                           &PROGRAMS};
 
 }  // namespace
 

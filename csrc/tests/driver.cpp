@@ -1,5 +1,6 @@
 // The native core without Python, for the sanitizers: random shapes, each array exactly as long as it must be, every
-// cell and type of number, one thread against several, and several callers at the same time; streaming and scans too.
+// cell and type of number, one thread against several, and several callers at the same time; streaming, scans and
+// programs too.
 //
 //   driver SECONDS [SEED [PROBLEMS]]      0, and the number of problems tried, where nothing was wrong: for at least so long,
 //                                         and at least so many
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "../recurrence.h"
+#include "programs.h"
 #include "streams.h"
 
 using namespace unrolled;
@@ -152,7 +154,7 @@ int main(int count, char** words) {
     beside.join();
     problems += 2;
     for (int k = 0; k < 8; ++k)
-      for (const std::string& wrong : {trials::stream(draw), trials::scan(draw)}) {
+      for (const std::string& wrong : {trials::stream(draw), trials::scan(draw), trials::program(draw)}) {
         if (!wrong.empty()) return std::printf("%s\n", wrong.c_str()), 1;
         ++problems;
       }

@@ -14,9 +14,10 @@ from unrolled.kernels.kernel import Kernel, Pass, Precision, Record, Stepper
 from unrolled.kernels.native import Native
 from unrolled.kernels.reference import Reference, ReferenceStepper
 from unrolled.kernels.scan import Scan
+from unrolled.kernels.traced import Traced
 
 #: Fastest first.
-KERNELS: tuple[Kernel, ...] = (Native(), Fused(), Scan(), Chunked(), Reference())
+KERNELS: tuple[Kernel, ...] = (Native(), Fused(), Scan(), Chunked(), Traced(), Reference())
 AUTO = "auto"
 
 
@@ -28,11 +29,10 @@ def names() -> list[str]:
 def choose(passes: Sequence[Pass], record: Collection[Record] = (), name: str = AUTO) -> Kernel:
     """The kernel for these passes. KernelError where the one named, or every one, refuses."""
     if name == AUTO:
-        refusals = explain(passes, record)
         for kernel in KERNELS:
-            if not refusals[kernel.NAME]:
+            if not _against(kernel, passes, record):
                 return kernel
-        raise KernelError("; ".join(f"{k}: {', '.join(why)}" for k, why in refusals.items()))
+        raise KernelError("; ".join(f"{k}: {', '.join(why)}" for k, why in explain(passes, record).items()))
     kernel = named(name)
     if reasons := kernel.refuses(passes, record):
         raise KernelError(f"kernel {name!r} was asked for and cannot serve this: {'; '.join(reasons)}")
@@ -49,7 +49,11 @@ def named(name: str) -> Kernel:
 
 def explain(passes: Sequence[Pass], record: Collection[Record] = ()) -> dict[str, list[str]]:
     """Kernel → its reasons against these passes, in the order in which they are tried."""
-    return {kernel.NAME: kernel.refuses(passes, record) or kernel.yields(passes, record) for kernel in KERNELS}
+    return {kernel.NAME: _against(kernel, passes, record) for kernel in KERNELS}
+
+
+def _against(kernel: Kernel, passes: Sequence[Pass], record: Collection[Record]) -> list[str]:
+    return kernel.refuses(passes, record) or kernel.yields(passes, record)
 
 
 def stepper(cell: Cell, precision: Precision = "float32") -> Stepper:

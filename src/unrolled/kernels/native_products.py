@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from unrolled.errors import ShapeError
 from unrolled.kernels import native_core
@@ -93,6 +95,18 @@ def _differentiate(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
         torch.ops.unrolled.product(d, x.flatten(0, -2), True, False, None) if of_U else None,
         d.sum(0) if of_b else None,
     )
+
+
+class Projections(TorchFunctionMode):
+    """While it is entered, what torch is asked for as a linear layer of one of the types is made by the core."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func is F.linear and not torch.is_autocast_enabled("cpu"):
+            x, weight, *_ = tensors = (*args, *kwargs.values())
+            if all(one is None or (one.dtype in TYPES and one.dtype == x.dtype and one.is_cpu) for one in tensors):
+                return torch.ops.unrolled.projection(x, weight, tensors[2] if len(tensors) > 2 else None)
+        return func(*args, **kwargs)
 
 
 torch.library.register_autograd("unrolled::projection", _differentiate, setup_context=_setup)

@@ -43,7 +43,7 @@ def _unroll(one: Pass, record: Collection[Record]) -> Trace:
     gates: list[dict[str, Tensor]] = []
     for t in range(T) if one.direction == "forward" else reversed(range(T)):
         kept = None if one.zoneout is None else states.map_state(lambda leaf, t=t: at(leaf, t), one.zoneout)
-        step = _step(one.cell, at(u, t), state, weights, one.mask, kept)
+        step = take_step(one.cell, at(u, t), state, weights, one.mask, kept)
         state = step.state if one.lengths is None else states.where(t < one.lengths, step.state, state)
         outputs.append(step.output)
         if "states" in record:
@@ -61,9 +61,10 @@ def _unroll(one: Pass, record: Collection[Record]) -> Trace:
     )
 
 
-def _step(
+def take_step(
     cell: Cell, u_t: Any, state: State, weights: Any, mask: State | None = None, zoneout: State | None = None
 ) -> Step:
+    """One step of a pass. mask: as in the pass; zoneout: of this step, (B, ...) in each leaf that is not None."""
     if mask is None:
         step = cell.step(u_t, state, weights)
     else:
@@ -87,4 +88,4 @@ class ReferenceStepper(Stepper):
         self, x_t: Tensor, state: State, condition: Tensor | None = None, zoneout: State | None = None
     ) -> Step:
         u = self.cell.project(x_t[None], self.weights, condition)
-        return _step(self.cell, at(u, 0), state, self.weights, zoneout=zoneout)
+        return take_step(self.cell, at(u, 0), state, self.weights, zoneout=zoneout)

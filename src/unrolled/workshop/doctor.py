@@ -38,7 +38,10 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that torch can use"
     yield Note(f"accelerator: {gpu}; --dtype auto is {automatic_dtype('cpu')} on this CPU")
     if native_core.is_built():
-        yield Note(f"native core: built; it runs with {native_core.instruction_set()} here")
+        yield Note(
+            f"native core: built; it runs with {native_core.instruction_set()} here, cells of your own too, "
+            "where their step can be traced"
+        )
     else:
         yield Note(
             "native core: not built, for want of a C++ compiler. Everything works, but most recurrent cells train more "
