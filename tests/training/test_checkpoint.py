@@ -15,7 +15,8 @@ from tiny_training import Tiny, digest, run, settings
 
 from unrolled.errors import CheckpointError, RunError
 from unrolled.training import durable
-from unrolled.training.checkpoint import Checkpoints, serialise
+from unrolled.training.checkpoint import Checkpoints
+from unrolled.training.checkpoint_file import serialise
 
 
 def saved(folder: Path, steps: int = 3, **more: object) -> Checkpoints:

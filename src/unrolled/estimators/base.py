@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from unrolled.batch import Ragged, Source
+from unrolled.batch import Ragged
+from unrolled.data.examples import Fields, Shuffled
 from unrolled.errors import OptionError
 from unrolled.models.model import Model
 from unrolled.training.checkpoint import Checkpoints
@@ -51,14 +52,28 @@ class RecurrentEstimator(BaseEstimator):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _trained(self, model: Trained, source: Source, seed: int) -> Trained:
-        """The model after its epochs, in evaluation mode and in float64, so that a row's answer does not depend on
-        the rows beside it by more than the last digits.
+    def _trained(
+        self,
+        make: Callable[[], Trained],
+        gather: Callable[[np.ndarray], Fields],
+        count: int,
+        unit: str,
+        lengths: np.ndarray | None = None,
+    ) -> Trained:
+        """The model that `make` gives, after its epochs over `count` rows, in evaluation mode and in float64, so that a
+        row's answer does not depend on the rows beside it by more than the last digits.
+
+        gather, unit, lengths: as `Shuffled` takes them. Weights, order and masks come from random_state alone, and the
+        caller's random state stays as it is.
         """
+        seed = self._seed()
+        source = Shuffled(gather, count, min(self.batch_size, count), seed, unit, lengths=lengths)
         settings = Settings(
             budget=Budget(epochs=self.epochs), rate=self.rate, decay="linear", warmup_steps=10, seed=seed
         )
-        with tempfile.TemporaryDirectory() as folder:
+        with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder:
+            torch.manual_seed(seed)
+            model = make()
             events = train(
                 model,
                 source,

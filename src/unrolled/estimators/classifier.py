@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, c
 
 from unrolled.batch import Batch, Ragged
 from unrolled.cells import registry
-from unrolled.data.examples import Fields, Shuffled
+from unrolled.data.examples import Fields
 from unrolled.data.tokens import TokenVocabulary, padded, words
 from unrolled.estimators.base import BATCH, RecurrentEstimator, read_sequences, side_by_side
 from unrolled.models.sequence_classifier import SequenceClassifier
@@ -87,12 +87,8 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
             targets = torch.from_numpy(numbers[places].astype(np.int64))[None]
             return {"inputs": self._inputs([items[place] for place in places]), "targets": targets}
 
-        seed = self._seed()
-        lengths = np.array([len(item) for item in items])
-        source = Shuffled(gather, len(items), min(self.batch_size, len(items)), seed, "sequences", lengths=lengths)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = SequenceClassifier(
+        def make() -> SequenceClassifier:
+            return SequenceClassifier(
                 registry.find(self.cell),
                 size,
                 tuple(self.sizes),
@@ -102,7 +98,9 @@ class RecurrentClassifier(ClassifierMixin, RecurrentEstimator):
                 two_directions=self.two_directions,
                 dropout=self.dropout,
             )
-            self.model_ = self._trained(model, source, seed)
+
+        lengths = np.array([len(item) for item in items])
+        self.model_ = self._trained(make, gather, len(items), "sequences", lengths)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

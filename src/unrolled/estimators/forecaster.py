@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data  # type: ign
 
 from unrolled.batch import Batch
 from unrolled.cells import registry
-from unrolled.data.examples import Fields, Shuffled
+from unrolled.data.examples import Fields
 from unrolled.estimators.base import BATCH, RecurrentEstimator
 from unrolled.models.forecaster import Forecaster
 
@@ -91,11 +91,8 @@ class RecurrentForecaster(RegressorMixin, RecurrentEstimator):
                 "asked": torch.ones(scaled.shape[0], len(places), dtype=torch.bool),
             }
 
-        seed = self._seed()
-        source = Shuffled(gather, len(X), min(self.batch_size, len(X)), seed, "windows")
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = Forecaster(
+        def make() -> Forecaster:
+            return Forecaster(
                 registry.find(self.cell),
                 inputs.shape[2],
                 X.shape[1],
@@ -103,7 +100,8 @@ class RecurrentForecaster(RegressorMixin, RecurrentEstimator):
                 targets.shape[1],
                 dropout=self.dropout,
             )
-            self.model_ = self._trained(model, source, seed)
+
+        self.model_ = self._trained(make, gather, len(X), "windows")
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> Any:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from unrolled.batch import Batch
 from unrolled.cells import registry
-from unrolled.data.examples import Fields, Shuffled
+from unrolled.data.examples import Fields
 from unrolled.data.spelling import SentenceReader, sentence_fields
 from unrolled.data.tokens import class_numbers
 from unrolled.estimators.base import BATCH, RecurrentEstimator
@@ -85,12 +85,8 @@ class RecurrentTagger(RecurrentEstimator):
         def gather(places: np.ndarray) -> Fields:
             return sentence_fields([encoded[place] for place in places])
 
-        seed = self._seed()
-        lengths = np.array([len(one.words) for one in encoded])
-        source = Shuffled(gather, len(encoded), min(self.batch_size, len(encoded)), seed, "words", lengths=lengths)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = WordTagger(
+        def make() -> WordTagger:
+            return WordTagger(
                 registry.find(self.cell),
                 self.reader_.words.size,
                 self.reader_.letters,
@@ -102,7 +98,9 @@ class RecurrentTagger(RecurrentEstimator):
                 crf=self.head == "crf",
                 dropout=self.dropout,
             )
-            self.model_ = self._trained(model, source, seed)
+
+        lengths = np.array([len(one.words) for one in encoded])
+        self.model_ = self._trained(make, gather, len(encoded), "words", lengths)
         return self
 
     def predict(self, X: Sequence[Sequence[str]]) -> list[list[str]]:
