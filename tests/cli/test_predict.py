@@ -26,7 +26,7 @@ def classifier(command: Command) -> str:
     words = ["--data", data, "--text", "comment", "--label", "stars"]
     said = command("train", "sentiment", *words, *SMALL, "--name", "stars")
     assert said.code == 0, said.error
-    assert "text in comment, label in stars" in said.out
+    assert "text in comment, label in stars" in said.out and "unrolled predict stars FILE" in said.out
     return "stars"
 
 

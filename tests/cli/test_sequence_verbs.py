@@ -130,9 +130,13 @@ def test_every_line_gets_a_tree_over_its_words(command: Command, monkeypatch: py
 
 def test_a_run_of_another_recipe_neither_translates_nor_parses(command: Command) -> None:
     run = trained(command, "parse")
-    one_line(command("translate", run, "words"), "a model of the recipe parse does not translate")
+    one_line(
+        command("translate", run, "words"),
+        "a model of the recipe parse does not translate",
+        "`unrolled parse parse FILE`",
+    )
     book = command.trained("book")
-    one_line(command("parse", book, "words"), "a model of the recipe char-lm writes no trees")
+    one_line(command("parse", book, "words"), "a model of the recipe char-lm writes no trees", "`unrolled sample book`")
     (command.folder / "trees.txt").write_text("a dog\n(S (NP a dog) (VP barks))\n")
     one_line(command("parse", run, "trees.txt"), "trees.txt, line 2: a tree in brackets, where a sentence was expected")
     assert command("parse", run, "(a dog) barks (so it does)").code == 0

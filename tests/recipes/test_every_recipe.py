@@ -15,6 +15,7 @@ import unrolled
 from unrolled.recipes import registry
 from unrolled.training.events import Finished, Interrupted
 from unrolled.workshop import session
+from unrolled.workshop.actions import ACTIONS
 from unrolled.workshop.options import from_plain, to_plain, with_changes
 from unrolled.workshop.train import ResumeRequest, TrainRequest, resume, train_events
 
@@ -45,6 +46,14 @@ def stopping_after(updates: int) -> Callable[[], object]:
         yield stop
 
     return stop_on_signals
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_a_run_is_used_by_is_a_command(recipe: str) -> None:
+    one = registry.find(recipe)
+    verb, _, rest = (one.used_by or "sample RUN").partition(" ")
+    assert rest.split()[0] == "RUN" and verb in {action.name for action in ACTIONS}
+    assert not (one.used_by and one.writing)
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if registry.find(name).target])

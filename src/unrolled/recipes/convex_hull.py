@@ -73,6 +73,7 @@ RECIPE = Recipe(
     metric=metric,
     settings=settings,
     sample=sample,
+    used_by="point RUN",
     target={
         "accuracy, 5 points": ">= 92",
         "accuracy, 10 points": ">= 80",

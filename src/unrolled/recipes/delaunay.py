@@ -71,6 +71,7 @@ RECIPE = Recipe(
     metric=metric,
     settings=settings,
     sample=sample,
+    used_by="point RUN",
     target={"accuracy, 5 points": ">= 80"},
     unit="%",
     units={"loss": "nats/pointer"},

@@ -35,6 +35,7 @@ RECIPE = Recipe(
     metric=forecast_figures.metric,
     settings=forecasting.settings,
     sample=forecast_figures.sample,
+    used_by="forecast RUN",
     unit="the series' own",
     units=forecast_figures.UNITS,
 )

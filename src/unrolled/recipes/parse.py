@@ -284,6 +284,7 @@ RECIPE = Recipe(
     metric=metric,
     settings=settings,
     sample=sample,
+    used_by="parse RUN FILE",
     target={"labelled F1": ">= 65"},
     target_data=("", "gum_constituents"),
     unit="%",

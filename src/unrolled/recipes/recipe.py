@@ -150,6 +150,8 @@ class Recipe:
     sample(model, assets, seed) → a short text that shows what the model makes; None where nothing is drawn.
     writing(assets) → Writing, for models over symbols of a text; classifying(assets) → Classifying and tagging(assets)
         → Tagging, for those that class texts and tag words; None for others.
+    used_by: what follows `unrolled` to use a run, RUN standing for it; empty for those that write, which `sample` does,
+        and for those that are only measured.
     target: figure name → the bar, as text ("<= 1.45"), for the figures of `metric` on the test part.
     unit: of those figures; units: figure name → unit, of those that have another.
     peers: (name, value, source) of others' figures for the same thing, in `unit`.
@@ -167,11 +169,16 @@ class Recipe:
     writing: Callable[[Mapping[str, Any]], Writing] | None = None
     classifying: Callable[[Mapping[str, Any]], Classifying] | None = None
     tagging: Callable[[Mapping[str, Any]], Tagging] | None = None
+    used_by: str = ""
     target: Mapping[str, str] = field(default_factory=dict)
     target_data: tuple[str, ...] = ("",)
     unit: str = "nats"
     units: Mapping[str, str] = field(default_factory=dict)
     peers: tuple[tuple[str, float, str], ...] = ()
+
+    def use(self, run: str) -> str:
+        """What follows `unrolled` to use the run of that name; empty where its recipe is only measured."""
+        return (self.used_by or ("sample RUN" if self.writing else "")).replace("RUN", run)
 
     def bars(self, options: Options) -> Mapping[str, str]:
         """The target, where a run of these options learnt what it is for; on people's own data it says nothing."""

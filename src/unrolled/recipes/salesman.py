@@ -79,6 +79,7 @@ RECIPE = Recipe(
     metric=metric,
     settings=settings,
     sample=sample,
+    used_by="point RUN",
     target={f"length over the best, {size} points": "<= 1.02" for size in (5, 10)},
     unit="length",
     units={

@@ -296,6 +296,7 @@ RECIPE = Recipe(
     settings=settings,
     sample=sample,
     classifying=classifying,
+    used_by="predict RUN FILE",
     target={"accuracy": ">= 76"},
     target_data=("", "sentence_polarity"),
     unit="%",

@@ -268,6 +268,7 @@ RECIPE = Recipe(
     settings=settings,
     sample=sample,
     tagging=tagging,
+    used_by="predict RUN FILE",
     target={"accuracy of tags": ">= 96", "F1 of chunks": ">= 92"},
     target_data=("", "conll2000"),
     unit="%",

@@ -32,6 +32,7 @@ RECIPE = Recipe(
     metric=forecast_figures.metric,
     settings=forecasting.settings,
     sample=forecast_figures.sample,
+    used_by="forecast RUN",
     unit="°C",
     units=forecast_figures.UNITS,
 )

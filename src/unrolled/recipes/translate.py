@@ -247,6 +247,7 @@ RECIPE = Recipe(
     metric=metric,
     settings=settings,
     sample=sample,
+    used_by="translate RUN FILE",
     target={f"BLEU, beam {BEAM}": ">= 30"},
     target_data=("", "multi30k"),
     unit="nats/symbol",

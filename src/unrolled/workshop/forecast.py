@@ -77,10 +77,7 @@ def forecaster_of(run: Run) -> tuple[Forecaster, ForecastingOptions]:
     from unrolled.recipes.forecasting import ForecastingOptions
 
     if not (isinstance(run.model, Forecaster) and isinstance(run.options, ForecastingOptions)):
-        raise OptionError(
-            f"{run.folder.path}: a model of the recipe {run.recipe_name} forecasts no series; "
-            "take a run of forecast or temperature"
-        )
+        raise run.unfit("forecasts no series", "forecast or temperature")
     return run.model, run.options
 
 

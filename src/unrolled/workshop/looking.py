@@ -97,10 +97,7 @@ class Reader:
 
         model = _before_training(run) if untrained else run.model
         if run.recipe.writing is None or not isinstance(model, LanguageModel):
-            raise OptionError(
-                f"{run.folder.path}: a model of the recipe {run.recipe_name} writes no text, and this "
-                "looks into those that do: name a run of char-lm, or tiny"
-            )
+            raise run.unfit("writes no text, and this looks into those that do", "char-lm, or tiny")
         self.run = run
         self.model = model
         self.writing = run.recipe.writing(run.assets)

@@ -91,9 +91,7 @@ def trees(run: Run, sentences: Sequence[Sequence[str]], beam: int = 5) -> list[P
     from unrolled.recipes import parse as recipe
 
     if run.recipe_name != "parse":
-        raise OptionError(
-            f"{run.folder.path}: a model of the recipe {run.recipe_name} writes no trees; take a run of parse"
-        )
+        raise run.unfit("writes no trees", "parse")
     asked = [number for number, words in enumerate(sentences) if words]
     found: list[Parsed | None] = [None] * len(sentences)
     model, grammar = cast("EncoderDecoder", run.model), recipe.Grammar.from_assets(run.assets)

@@ -86,10 +86,7 @@ def pointed(run: Run, points: np.ndarray) -> tuple[int, ...]:
 
     model = run.model
     if not isinstance(model, PointerNetwork):
-        raise OptionError(
-            f"{run.folder.path}: a model of the recipe {run.recipe_name} points at nothing; "
-            f"take a run of {', '.join(_SHOWN)}"
-        )
+        raise run.unfit("points at nothing", ", ".join(_SHOWN))
     if model.vocabulary and len(points) > model.vocabulary:
         raise OptionError(
             f"{run.folder.path}: without pointers it answers for {model.vocabulary} points at most; {len(points)} came"

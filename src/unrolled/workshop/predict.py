@@ -85,10 +85,7 @@ def reading_of(run: Run) -> tuple[Classifying | None, Tagging | None]:
     """How the run reads texts, or sentences: one of the two. OptionError where it does neither."""
     recipe = run.recipe
     if recipe.classifying is None and recipe.tagging is None:
-        raise OptionError(
-            f"{run.folder.path}: a model of the recipe {run.recipe_name} says neither labels nor tags; "
-            "take a run of sentiment or tagging"
-        )
+        raise run.unfit("says neither labels nor tags", "sentiment or tagging")
     return (
         None if recipe.classifying is None else recipe.classifying(run.assets),
         None if recipe.tagging is None else recipe.tagging(run.assets),

@@ -114,6 +114,14 @@ class Run:
         load_weights(model, tensors, self.folder)
         return model.eval()
 
+    def unfit(self, lacks: str, take: str) -> OptionError:
+        """What to say where the run cannot do what it was asked: what it lacks, which to take, and what it is for."""
+        use = self.recipe.use(self.name)
+        own = f"; `unrolled {use}` is what this one is for" if use else ""
+        return OptionError(
+            f"{self.folder.path}: a model of the recipe {self.recipe_name} {lacks}; take a run of {take}{own}"
+        )
+
     @cached_property
     def data(self) -> Data:
         """The data that the run was trained on, read again. RunError where it has changed since, or has gone."""

@@ -128,10 +128,7 @@ class Writer:
         from unrolled.models.model import SteppedModel
 
         if run.recipe.writing is None or not isinstance(run.model, SteppedModel):
-            raise OptionError(
-                f"{run.folder.path}: a model of the recipe {run.recipe_name} does not write texts; take a run of "
-                "char-lm or names"
-            )
+            raise run.unfit("does not write texts", "char-lm or names")
         self.model = run.model
         step_with(self.model, precision)
         self.writing = run.recipe.writing(run.assets)

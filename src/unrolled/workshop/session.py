@@ -167,13 +167,13 @@ def _closing(session: Session, sample: str, finished: bool) -> Iterator[Message]
     if sample:
         yield Note(sample.rstrip("\n") + "\n")
     yield Note(f"The run is in {folder.path}")
-    # Models that answer have no texts to draw.
-    writes = () if session.recipe.writing is None else (f"unrolled sample {run}",)
+    use = session.recipe.use(run)
+    uses = (f"unrolled {use}",) if use else ()
     if not finished:
-        yield Next((f"unrolled resume {run}", *writes, f"unrolled runs show {run}"))
+        yield Next((f"unrolled resume {run}", *uses, f"unrolled runs show {run}"))
         return
     show = f"unrolled runs show {run} --svg {folder.name}.svg"
-    yield Next((*writes, f"unrolled evaluate {run}", show))
+    yield Next((*uses, f"unrolled evaluate {run}", show))
 
 
 class EventLog:

@@ -91,9 +91,7 @@ def translations(run: Run, sentences: Sequence[str], beam: int = 5, length_penal
 def check(run: Run) -> EncoderDecoder:
     """The run's model. OptionError where it does not translate."""
     if run.recipe_name != "translate":
-        raise OptionError(
-            f"{run.folder.path}: a model of the recipe {run.recipe_name} does not translate; take a run of translate"
-        )
+        raise run.unfit("does not translate", "translate")
     return cast("EncoderDecoder", run.model)
 
 
