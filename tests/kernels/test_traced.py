@@ -220,6 +220,8 @@ def test_bool_zoneout_and_a_dropped_weight_are_those_of_the_reference():
 def test_a_cell_nobody_knew_gets_it_and_zoneout_of_known_ones():
     one = case(CELLS[0], 8, 3)
     assert choose.choose([one]).NAME == "traced"
+    assert choose.choose([replace(one, x=one.x[:3])]).NAME == "reference"
+    assert "for so few steps" in choose.explain([replace(one, x=one.x[:3])])["traced"][0]
     one = case(LSTM, 8, 3)
     kept = states.map_state(lambda leaf: torch.rand(STEPS, *leaf.shape), one.state)
     assert choose.choose([replace(one, zoneout=kept)]).NAME == "traced"
@@ -245,6 +247,11 @@ def test_what_is_changed_in_a_cell_changes_its_steps():
     one.cell.bend = lambda z, h, a: one.cell.alpha * z
     agrees(one)
     one.cell.alpha = 0.25
+    agrees(one)
+    one.cell.alpha = {"all": [0.5, 0.1]}
+    one.cell.bend = lambda z, h, a: one.cell.alpha["all"][1] * z
+    agrees(one)
+    one.cell.alpha["all"][1] = 0.2
     agrees(one)
     one.cell.bend = lambda z, h, a: z.tanh() if one.cell.training else z.sigmoid()
     agrees(one)

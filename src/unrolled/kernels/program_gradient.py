@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -48,12 +48,19 @@ class Gradient:
 
 def differentiate(step: Program, widths: Sequence[int]) -> Gradient:
     """The gradients of all that the step gives and leaves, in all that it reads. widths: of each leaf of the state."""
-    return _Backward(step).run(widths)
+    found = _Backward(step).run(widths)
+    # What is kept whole need not be kept in slices too.
+    whole = {one.number for one in found.kept} & {
+        one.inputs[0].number for one in found.kept if one.operation == "slice"
+    }
+    return _Backward(step, whole).run(widths) if whole else found
 
 
 @dataclass
 class _Backward:
     step: Program
+    #: Nodes of which slices are read from the whole.
+    whole: Collection[int] = ()
     nodes: Nodes = field(default_factory=Nodes)
     kept: list[Node] = field(default_factory=list)
     streams: list[Stream] = field(default_factory=list)
@@ -137,7 +144,9 @@ class _Backward:
             return self.stream(Stream("stream", node.place[0]), node.width)
         if node.operation == "stop":
             return self.value(node.inputs[0])
-        if node.operation == "slice" and node.inputs[0].operation in ("stream", "static"):
+        if node.operation == "slice" and (
+            node.inputs[0].operation in ("stream", "static") or node.inputs[0].number in self.whole
+        ):
             return self.nodes.slice(self.value(node.inputs[0]), node.place[0], node.width)
         if node.operation == "fill":
             return self.nodes.fill(node.numbers[0], node.width)

@@ -22,8 +22,12 @@ from unrolled.kernels.program import Program
 from unrolled.kernels.program_rules import TraceError
 from unrolled.kernels.trace_step import Made, Tracer, remake
 
+#: T below which the reference is faster (measured with one row of 64 units and with 16 of 128).
+_FEWEST_STEPS = 4
 #: What a step may read of a cell's class: another function there is another step.
 _METHODS = ("prepare", "project", "step", "recur", "combine", "coefficients", "readout")
+#: What torch keeps in a module's dictionary for itself.
+_OF_EVERY_MODULE = frozenset(vars(torch.nn.Module())) - {"training"}
 #: Traced steps that are kept for one cell: with and without masks, training and not.
 _MOST_PLANS = 16
 #: How many rows a step is traced with: the first of these that no length of a weight can be taken for.
@@ -70,6 +74,11 @@ class Traced(Kernel):
         if record:
             reasons.append(f"a traced step gives no record of every step ({', '.join(sorted(record))} asked for)")
         return list(dict.fromkeys(reasons))
+
+    def yields(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
+        if any(len(one.x) < _FEWEST_STEPS for one in passes):
+            return ["for so few steps, making a sequence ready costs more than it saves"]
+        return []
 
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
         return [_run_pass(one) for one in passes]
@@ -140,17 +149,24 @@ def _weights(cell: Cell, prepared: Any) -> list[Tensor]:
     return [*_own(cell), *_leaves(prepared)]
 
 
-def _plain(value: Any) -> bool:
-    return isinstance(value, (int, float, str, type(None))) or callable(value)
+def _setting(value: Any) -> Hashable:
+    """What a step may read of it, to compare; tensors and modules are looked at elsewhere."""
+    if isinstance(value, (Tensor, torch.nn.Module)):
+        return None
+    if isinstance(value, (int, float, str, type(None))) or callable(value):
+        return value
+    if isinstance(value, dict):
+        value = tuple(value.items())
+    return tuple(map(_setting, value)) if isinstance(value, (tuple, list)) else repr(value)
 
 
 def _key(one: Pass) -> Hashable:
     """Whatever a traced step may depend on, but for numbers in tensors."""
     settings = tuple(
-        (name, value if _plain(value) else tuple(value))
+        (name, _setting(value))
         for module in one.cell.modules()
         for name, value in vars(module).items()
-        if _plain(value) or (isinstance(value, tuple) and all(_plain(part) for part in value))
+        if name not in _OF_EVERY_MODULE
     )
     kind = type(one.cell)
     zoneout = (
