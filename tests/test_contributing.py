@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -84,12 +85,14 @@ def test_the_check_on_the_page_runs(file):
 
 def test_the_command_on_the_page_trains_with_the_cell(file):
     (line,) = re.findall(r"^unrolled (train .*--cell.*)$", PAGE, re.M)
-    (file.parent / "book.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
+    (file.parent / "book.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 120, encoding="utf-8")
     # As an installed command runs: without the folder it stands in on Python's path.
     start = "import sys; sys.path.remove(''); from unrolled.cli.main import main; sys.exit(main(sys.argv[1:]))"
     small = ("--steps", "3", "--sizes", "8", "--batch-size", "4", "--window", "16", "--runs", "runs", "--name", "leaky")
     done = in_that_folder(file, "-c", start, *line.split(), *small)
     assert done.returncode == 0, done.stderr
+    # What it says to try next runs as it stands: the cell is named there, for a run's folder alone imports no code.
+    assert all(" --cell leaky:Leaky" in command for command in json.loads(done.stdout.splitlines()[-1])["commands"][:2])
     options = (file.parent / "runs" / "leaky" / "config.toml").read_text(encoding="utf-8")
     assert 'cell = "leaky:Leaky"' in options
     assert list((file.parent / "runs" / "leaky" / "checkpoints").iterdir())

@@ -167,13 +167,15 @@ def _closing(session: Session, sample: str, finished: bool) -> Iterator[Message]
     if sample:
         yield Note(sample.rstrip("\n") + "\n")
     yield Note(f"The run is in {folder.path}")
+    # Code from elsewhere is run only where it is named again.
+    cell = f" --cell {session.options.cell}" if ":" in session.options.cell else ""
     use = session.recipe.use(run)
-    uses = (f"unrolled {use}",) if use else ()
+    uses = (f"unrolled {use}{cell}",) if use else ()
     if not finished:
-        yield Next((f"unrolled resume {run}", *uses, f"unrolled runs show {run}"))
+        yield Next((f"unrolled resume {run}{cell}", *uses, f"unrolled runs show {run}"))
         return
     show = f"unrolled runs show {run} --svg {folder.name}.svg"
-    yield Next((*uses, f"unrolled evaluate {run}", show))
+    yield Next((*uses, f"unrolled evaluate {run}{cell}", show))
 
 
 class EventLog:
