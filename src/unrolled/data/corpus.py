@@ -139,7 +139,8 @@ def split(ids: np.ndarray, fractions: Sequence[float], window: int = 1) -> list[
             needed = math.ceil((window + 2) / min(fraction for fraction in fractions if fraction > 0))
             raise DataError(
                 f"the text is too short: {len(ids):,} symbols, of which a part of {fraction:g} is {len(piece):,}, and "
-                f"one window needs {window + 1:,}. Give a text of {needed:,} symbols or more, or a smaller --window"
+                f"one window needs {window + 1:,}. Give a text of {needed:,} symbols or more, larger parts by "
+                "--split, or a smaller --window"
             )
     return pieces
 
