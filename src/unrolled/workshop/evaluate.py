@@ -20,12 +20,12 @@ class EvaluateRequest:
     """A run's name or folder. Empty: the newest run."""
     part: Literal["test", "valid"] = "test"
     """Which held-out part."""
-    data: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
-    """Where the run's data is now, if it has moved since the training: the same, to the byte."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
     """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
+    """Where the run's data is now, if it has moved since the training: the same, to the byte."""
 
 
 def evaluate(request: EvaluateRequest) -> Iterator[Message]:

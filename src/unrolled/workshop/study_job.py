@@ -144,7 +144,7 @@ def _told(events: Iterator[Any], progress: TextIO) -> Iterator[Any]:
 
 
 def _evaluated(run: RunFolder, part: Any, cell: str) -> dict[str, float]:
-    (evaluated,) = evaluate(EvaluateRequest(str(run.path), part, cell))
+    (evaluated,) = evaluate(EvaluateRequest(str(run.path), part, cell=cell))
     return evaluated.to_dict()["figures"]
 
 

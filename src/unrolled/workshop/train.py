@@ -54,12 +54,12 @@ class ResumeRequest:
 
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run's name or folder. Empty: the newest run."""
-    data: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
-    """Where the run's data is now, if it has moved since: the same, to the byte."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
     """The folder of the runs; empty is UNROLLED_RUNS, else ./runs."""
+    data: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
+    """Where the run's data is now, if it has moved since: the same, to the byte."""
 
 
 def train(
