@@ -29,6 +29,9 @@ from .recipes.stand_in import (
     write_digits,
     write_names,
     write_pictures,
+    write_play,
+    write_poems,
+    write_pronunciations,
     write_series,
     write_text,
     write_translations,
@@ -86,6 +89,13 @@ def write_data(folder: Path) -> None:
             with zipfile.ZipFile(file, "w") as archive:
                 for document in ("bio_bernoulli", "bio_byron", "bio_dvorak"):
                     archive.write(trees, f"GUM_{document}.ptb")
+        elif data_set.name == "sonnets":
+            write_poems(file, "ABABCDCDEFEFGG", 120)
+        elif data_set.name == "tinyshakespeare":
+            write_play(file, 1000)
+        elif data_set.name == "cmudict":
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.write(write_pronunciations(folder / "spoken.txt"), "cmudict/cmudict")
         elif file.suffix == ".npz":
             write_digits(file)
         elif file.suffix == ".csv":

@@ -141,7 +141,7 @@ def write_trees(file: Path, count: int = 60, seed: int = 0) -> Path:
     return file
 
 
-def write_play(file: Path, speeches: int = 300, seed: int = 0) -> Path:
+def write_play(file: Path, speeches: int = 2000, seed: int = 0) -> Path:
     """Three who speak in turn, each with a word of their own."""
     draw = random.Random(seed)
     speakers = ["First Cat", "MAT", "Rain"]
@@ -154,29 +154,29 @@ def write_play(file: Path, speeches: int = 300, seed: int = 0) -> Path:
 
 
 #: Words that rhyme with each other, and with no others: how the rest of each is spoken, and with what they begin.
-RHYMING = {"AE1 T": ("at", "c m s h b r"), "IH1 L": ("ill", "b f h k m w"), "EY1": ("ay", "d l m s w p")}
+RHYMING = {"AE1 T": "at", "IH1 L": "ill", "EY1": "ay"}
+BEGINNINGS = "bcdfghklmnprstvw"
 
 
-def write_poems(file: Path, count: int = 40, seed: int = 0) -> Path:
-    """Stanzas of four lines, the first rhyming with the third and the second with the fourth."""
+def write_poems(file: Path, scheme: str = "AA", count: int = 1500, seed: int = 0) -> Path:
+    """Lines of two words; those of the same letter rhyme."""
     draw = random.Random(seed)
     poems = []
     for _ in range(count):
-        kinds = draw.sample(sorted(RHYMING), 2)
-        ends = [[f"{b}{RHYMING[kind][0]}" for b in draw.sample(RHYMING[kind][1].split(), 2)] for kind in kinds]
-        lines = [f"{' '.join(draw.choices(WORDS, k=3))} {ends[line % 2][line // 2]}," for line in range(4)]
-        poems.append("\n".join(lines) + "\n")
+        endings = {letter: draw.choice(list(RHYMING.values())) for letter in scheme}
+        beginnings = draw.sample(BEGINNINGS, len(scheme))
+        lines = [
+            f"{draw.choice(WORDS[:5])} {beginning}{endings[letter]},\n"
+            for beginning, letter in zip(beginnings, scheme, strict=True)
+        ]
+        poems.append("".join(lines))
     file.write_text("\n".join(poems), encoding="utf-8")
     return file
 
 
 def write_pronunciations(file: Path) -> Path:
     """The words at the ends of those lines, in the form of CMU's dictionary."""
-    spoken = [
-        f"{begin}{spelt}  {begin} {sounds}".upper()
-        for sounds, (spelt, begins) in RHYMING.items()
-        for begin in begins.split()
-    ]
+    spoken = [f"{one}{spelt}  {one} {sounds}".upper() for sounds, spelt in RHYMING.items() for one in BEGINNINGS]
     file.write_text(";;; generated\n" + "\n".join(spoken) + "\n", encoding="utf-8")
     return file
 
@@ -198,7 +198,14 @@ def options_for(recipe: str, folder: Path) -> dict:
             small = {"sizes": (16,), "embedding": 8, "batch_size": 8}
             return {"data": str(write_names(folder / "names.txt")), "held_out": 20, **small}
         case "lyrics":
-            small = {"sizes": (16,), "embedding": 8, "batch_size": 4, "held_out": 3, "scheme": "ABAB"}
+            small = {
+                "sizes": (16,),
+                "embedding": 8,
+                "batch_size": 4,
+                "window": 16,
+                "dtype": "float32",
+                "scheme": "AA",
+            }
             spoken = str(write_pronunciations(folder / "spoken.txt"))
             return {"data": str(write_poems(folder / "poems.txt")), "pronunciations": spoken, **small}
         case "script":

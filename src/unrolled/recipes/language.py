@@ -124,7 +124,8 @@ def mean_loss(model: LanguageModel, batches: Iterable[Batch]) -> float:
             symbols = batch["symbols"]
             rows = (symbols if isinstance(symbols, torch.Tensor) else symbols.values).shape[1]
             start = model.initial_state(rows)
-            if state is not None and batch.fresh is not None:
+            # Batches that begin afresh may have another number of rows than those before.
+            if state is not None and batch.fresh is not None and not batch.fresh.all():
                 start = states.where(batch.fresh, start, state)
             loss = model.loss(batch, start)
             state = loss.state

@@ -96,13 +96,19 @@ class LanguageModelOptions(Options):
 
 def model(options: LanguageModelOptions, assets: Mapping[str, Any]) -> LanguageModel:
     """Over the symbols of the vocabulary in `assets`."""
-    from unrolled.cells import registry
     from unrolled.data.vocabulary import vocabulary_from_assets
+
+    return model_of(options, vocabulary_from_assets(assets["vocabulary"]).size)
+
+
+def model_of(options: LanguageModelOptions, size: int) -> LanguageModel:
+    """Over `size` symbols."""
+    from unrolled.cells import registry
     from unrolled.models.language_model import LanguageModel
 
     return LanguageModel(
         registry.find(options.cell),
-        vocabulary_from_assets(assets["vocabulary"]).size,
+        size,
         options.embedding,
         options.sizes,
         dropout=options.dropout,
