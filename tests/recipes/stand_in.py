@@ -144,7 +144,7 @@ def write_trees(file: Path, count: int = 60, seed: int = 0) -> Path:
 def write_play(file: Path, speeches: int = 2000, seed: int = 0) -> Path:
     """Three who speak in turn, each with a word of their own."""
     draw = random.Random(seed)
-    speakers = ["First Cat", "MAT", "Rain"]
+    speakers = ["First Cat", "ROMEO", "Rain"]
     blocks = []
     for number in range(speeches):
         name = speakers[number % 3]

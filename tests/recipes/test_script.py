@@ -35,9 +35,10 @@ def test_it_keeps_the_form_better_than_an_n_gram(trained: unrolled.Run) -> None:
 
 
 def test_a_prompt_is_a_heading(trained: unrolled.Run) -> None:
-    assert trained.sample("MAT:", length=60, seed=2).removeprefix("MAT:").startswith("\n")
-    first, _, _ = trained.sample(length=60, seed=2).partition("\n")
-    assert first in ("First Cat:", "MAT:", "Rain:")
+    begun = trained.sample("ROMEO:", length=60, temperature=0.0)
+    assert begun.removeprefix("ROMEO:").startswith("\n")
+    first, _, _ = trained.sample(length=60, temperature=0.0).partition("\n")
+    assert first in ("First Cat:", "ROMEO:", "Rain:")
 
 
 def test_parts_are_whole_stretches_and_share_no_speech(trained: unrolled.Run) -> None:

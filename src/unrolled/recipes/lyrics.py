@@ -197,6 +197,7 @@ RECIPE = Recipe(
     sample=sample,
     writing=writing,
     target={"rhymes": ">= 30"},
+    target_data=("", "sonnets"),
     unit="%",
     units={"loss": "nats/symbol", "n-gram": "nats/symbol"},
 )

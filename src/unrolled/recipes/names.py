@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 SHOWN = 20
 #: No name is longer, should a model never draw the end symbol.
 LONGEST = 40
-FIVE_MINUTES = Budget(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -104,19 +103,13 @@ class HeldOutNames:
 
 
 def model(options: NamesOptions, assets: Mapping[str, Any]) -> LanguageModel:
-    from unrolled.data.vocabulary import vocabulary_from_assets
-
-    return model_of(options, vocabulary_from_assets(assets["vocabulary"]).size + 2)
-
-
-def model_of(options: NamesOptions, size: int) -> LanguageModel:
-    """Over `size` symbols."""
     from unrolled.cells import registry
+    from unrolled.data.vocabulary import vocabulary_from_assets
     from unrolled.models.language_model import LanguageModel
 
     return LanguageModel(
         registry.find(options.cell),
-        size,
+        vocabulary_from_assets(assets["vocabulary"]).size + 2,
         options.embedding,
         options.sizes,
         dropout=options.dropout,
@@ -175,11 +168,10 @@ def sample(model: LanguageModel, assets: Mapping[str, Any], seed: int) -> str:
     )
 
 
-def settings(options: NamesOptions, usual: Budget = FIVE_MINUTES) -> Settings:
-    """usual: the budget where the options name none."""
+def settings(options: NamesOptions) -> Settings:
     budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=usual if budget == Budget() else budget,
+        budget=Budget(minutes=5) if budget == Budget() else budget,
         optimiser=options.optimiser,
         rate=options.rate,
         muon_rate=options.muon_rate,

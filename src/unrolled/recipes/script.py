@@ -34,6 +34,7 @@ VALIDATION_STREAMS = 32
 EMPTY_LINE = "\n\n"
 #: Texts that are drawn to look at their changes of speaker, how long they are, and `sample`'s usual temperature.
 DRAWN, LENGTH, TEMPERATURE = 64, 500, 0.8
+N_GRAM_DRAWN = 24
 #: Speeches side by side where they are only measured.
 BATCH = 64
 STEPS = 1500
@@ -81,7 +82,8 @@ class HeldOutPlay:
         begin = self.vocabulary.encode(EMPTY_LINE).tolist()
         generator = np.random.default_rng(0)
         return [
-            self.vocabulary.decode(draw(known, model.size, begin, LENGTH, TEMPERATURE, generator)) for _ in range(DRAWN)
+            self.vocabulary.decode(draw(known, model.size, begin, LENGTH, TEMPERATURE, generator))
+            for _ in range(N_GRAM_DRAWN)
         ]
 
 
@@ -197,6 +199,7 @@ RECIPE = Recipe(
     sample=sample,
     writing=writing,
     target={"well-formed changes": ">= 95"},
+    target_data=("", "tinyshakespeare"),
     unit="nats/symbol",
     units={
         "well-formed changes": "%",

@@ -46,6 +46,7 @@ RECIPE = Recipe(
     sample=language.sample_text,
     writing=language.writing,
     target={"state carried": "< 1.195"},
+    target_data=("", "war_and_peace"),
     unit="nats/symbol",
     peers=(
         ("best network of the paper", 1.077, "arXiv:1506.02078, on 80/10/10 of this text"),
