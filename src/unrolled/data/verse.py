@@ -66,13 +66,14 @@ class Poems:
 
 
 def read_poems(files: text.FoundFiles, scheme: Scheme, encoding: str = "utf-8") -> Poems:
-    """Poems with an empty line between them; those of another number of lines are passed over.
+    """Poems with an empty line between them; those of another number of lines are passed over. Blanks at the ends of
+    lines are layout, and left out.
 
     DataError where none has as many lines as the scheme.
     """
     encoding = reading.check_encoding(encoding)
     parts = reading.parts(files)
-    lines = [line.rstrip() for line in "".join(reading.read_text(parts, encoding)).splitlines()]
+    lines = [line.strip() for line in "".join(reading.read_text(parts, encoding)).splitlines()]
     found: list[Poem] = []
     own: list[str] = []
     for line in [*lines, ""]:
@@ -119,22 +120,20 @@ def shared_ending(words: Sequence[str]) -> str:
 
 
 class Verse:
-    """Poems as symbols: the characters; what stands before the beginning of each last word; for each letter the symbol
-    before the rest of each of its lines, and the one that closes them, so that nobody has to count for long to know
-    where in a poem one is; and what stands before and behind a poem.
+    """Poems as symbols: the characters; what stands before the beginning of each last word, what before the rest of
+    each line, and what closes the lines of a letter.
 
-    characters: all that poems are written with.
+    characters: all that poems are written with. Nothing says where in a poem one is, or where it ends: whoever reads
+    counts the letters that are closed, so that a model need not.
     """
 
     def __init__(self, characters: CharacterVocabulary, scheme: Scheme) -> None:
         self.characters = characters
         self.scheme = scheme
         self.word = characters.size
-        self.rest = [self.word + 1 + number for number in range(len(scheme.groups))]
-        self.close = [self.rest[-1] + 1 + number for number in range(len(scheme.groups))]
-        self.start = self.close[-1] + 1
-        self.end = self.start + 1
-        self.size = self.end + 1
+        self.rest = self.word + 1
+        self.close = self.word + 2
+        self.size = self.word + 3
 
     @classmethod
     def of(cls, poems: Sequence[Poem], scheme: Scheme) -> Verse:
@@ -153,9 +152,9 @@ class Verse:
         return cls(characters, Scheme(assets["scheme"]))
 
     def encode(self, poem: Poem, *, turned: bool = False) -> np.ndarray:
-        """(N,) symbols between start and end. turned: the lines of each letter in the opposite order."""
+        """(N,) symbols, the last of which closes the last letter. turned: each letter's lines in the opposite order."""
         symbols: list[int] = []
-        for group, rest, close in zip(self.scheme.groups, self.rest, self.close, strict=True):
+        for group in self.scheme.groups:
             lines = [in_parts(poem[line]) for line in (reversed(group) if turned else group)]
             ending = shared_ending([line.word for line in lines])
             symbols += self.characters.encode(ending[::-1]).tolist()
@@ -163,34 +162,33 @@ class Verse:
                 beginning = line.word[: len(line.word) - len(ending)]
                 symbols += [self.word, *self.characters.encode(beginning[::-1]).tolist()]
             for line in lines:
-                symbols += [rest, *self.characters.encode(line.marks[::-1] + line.rest[::-1]).tolist()]
-            symbols.append(close)
+                symbols += [self.rest, *self.characters.encode(line.marks[::-1] + line.rest[::-1]).tolist()]
+            symbols.append(self.close)
         return np.array(symbols)
 
     def encode_as_read(self, poem: Poem) -> np.ndarray:
-        """(N,) characters in the order of reading, for models that know no other; one number more is a line's end, one
-        behind each line and one more behind the poem.
-        """
+        """(N,) characters in the order of reading, for models that know no other; one number more is a line's end."""
         line_end = self.characters.size
         lines = [[*self.characters.encode(line).tolist(), line_end] for line in poem]
-        return np.array([symbol for line in lines for symbol in line] + [line_end])
+        return np.array([symbol for line in lines for symbol in line])
 
     def encode_prompt(self, prompt: str) -> list[int]:
-        """What every poem begins with. PromptError for a beginning: verse is not written from there."""
+        """What every poem begins behind. PromptError for a beginning: verse is not written from there."""
         if prompt:
             raise PromptError(
                 f"{prompt[:20]!r}: lines are written from their rhymes on, so no prompt can begin them: leave it out"
             )
-        return [self.start]
+        return [self.close]
 
     def decoder(self) -> VerseDecoder:
         """For text that appears while it is drawn."""
         return VerseDecoder(self)
 
     def decode(self, symbols: Sequence[int]) -> list[str]:
-        """The lines of one poem, of the symbols between start and end, in the order of reading."""
+        """The lines of the first poem, as far as its stanzas are whole, in the order of reading."""
         decoder = self.decoder()
-        return "".join(decoder.feed(symbol) for symbol in symbols).splitlines()
+        lines = "".join(decoder.feed(symbol) for symbol in symbols).splitlines()
+        return [line for line in lines if line][: len(self.scheme.letters)]
 
 
 @dataclass
@@ -219,12 +217,11 @@ class _Group:
 
 
 class VerseDecoder:
-    """Symbols to text, a stanza at a time. After a stanza nothing of what came before is needed, so that a text can be
-    continued from there.
-    """
+    """Symbols to text, a stanza at a time, with an empty line behind each poem."""
 
     def __init__(self, verse: Verse) -> None:
         self._verse = verse
+        self._closed = 0
         #: Of the letters that wait for their stanza; the last one grows.
         self._waiting = [_Group()]
 
@@ -235,24 +232,23 @@ class VerseDecoder:
             group.add(verse.characters.characters[symbol])
         elif symbol == verse.word:
             group.beginnings.append("")
-        elif symbol in verse.rest:
+        elif symbol == verse.rest:
             group.rests.append("")
-        elif symbol in verse.close:
-            closed = verse.close.index(symbol)
-            stanza = next(own for own in verse.scheme.stanzas if closed in own)
-            if closed == stanza[-1]:
+        else:
+            letter = self._closed % len(verse.scheme.groups)
+            self._closed += 1
+            stanza = next(own for own in verse.scheme.stanzas if letter in own)
+            if letter == stanza[-1]:
                 return self._whole(stanza)
             self._waiting.append(_Group())
         return ""
 
     def _whole(self, stanza: range) -> str:
-        """All lines that wait, where each letter has its places; letters and lines too many come last."""
-        past = len(self._verse.scheme.letters)
-        placed: list[tuple[int, str]] = []
-        for number, group in enumerate(self._waiting):
-            places = self._verse.scheme.groups[stanza[number]] if number < len(stanza) else []
-            lines = enumerate(group.lines())
-            placed += [(places[line] if line < len(places) else past, text) for line, text in lines]
-        placed.sort(key=lambda one: one[0])
+        """The lines that wait, each letter's at its places: lines too many are left out, missing ones an ellipsis."""
+        placed: dict[int, str] = {}
+        for number, group in zip(stanza, self._waiting, strict=True):
+            places = self._verse.scheme.groups[number]
+            placed |= dict(zip_longest(places, group.lines()[: len(places)], fillvalue="…"))
         self._waiting = [_Group()]
-        return "".join(f"{text}\n" for _, text in placed)
+        lines = "".join(f"{placed[place]}\n" for place in sorted(placed))
+        return f"{lines}\n" if stanza[-1] == len(self._verse.scheme.groups) - 1 else lines

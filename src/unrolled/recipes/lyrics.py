@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 #: Poems that are drawn to see how many of their lines rhyme, and the temperature, which is `sample`'s usual one.
 DRAWN = 64
-TEMPERATURE = 0.8
+TEMPERATURE = 0.6
 #: Characters that a line has at most, should a model never end it.
-LONGEST_LINE = 100
+LONGEST_LINE = 70
 STEPS = 3000
 
 
@@ -44,8 +44,8 @@ class LyricsOptions(language_model.LanguageModelOptions):
     n_gram: int = 6
     """Order of the n-gram that reads the same poems; 0: none."""
     sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256,)
-    embedding_dropout: float = 0.2
-    dropout: float = 0.5
+    embedding_dropout: float = 0.1
+    dropout: float = 0.4
     batch_size: int = 32
     reset: float = 0.0
 
@@ -126,7 +126,7 @@ def data(options: LyricsOptions, folder: Path, assets: Mapping[str, Any] | None)
     train, valid, test = random_split(found.poems, kept, seed=0)
     # Rhymes go both ways: each poem is learnt as it is, and with the lines of each letter in the opposite order.
     items = [verse.encode(poem, turned=turned) for poem in train for turned in (False, True)]
-    ids = np.concatenate([np.array([verse.start, *item, verse.end]) for item in items])
+    ids = np.concatenate([np.array([verse.close]), *items])
     return Data(
         train=Streams(ids, options.batch_size, options.window, options.seed, reset_probability=options.reset),
         held_out={
@@ -154,14 +154,14 @@ def metric(model: LanguageModel, part: HeldOutPoems) -> dict[str, float]:
     verse = part.verse
     items = [verse.encode(poem) for poem in part.poems]
     longest = LONGEST_LINE * len(verse.scheme.letters)
-    drawn = language.draw(model, [verse.start], DRAWN, longest, TEMPERATURE, seed=0, end=verse.end)
+    drawn = language.draw(model, [verse.close], DRAWN, longest, TEMPERATURE, seed=0)
     rhyming = part.rhyming([verse.decode(symbols) for symbols in drawn])
     new = sum(pair not in part.known for pair in rhyming)
+    # What rhymes is written once, so that symbols and characters are not as many.
     symbols, characters = (sum(map(len, poems)) for poems in (items, map(verse.encode_as_read, part.poems)))
-    # A poem's end is a symbol, too. What rhymes is written once, so that symbols and characters are not as many.
-    each = (symbols + len(items)) / characters
+    batches = in_order([item[:-1] for item in items], verse.close, verse.close, batch_size=64)
     return {
-        "loss": each * language.mean_loss(model, in_order(items, verse.start, verse.end, batch_size=64)),
+        "loss": language.mean_loss(model, batches) * symbols / characters,
         "rhymes": 100 * part.share(rhyming, DRAWN),
         "rhymes that training has not": 100 * new / max(1, len(rhyming)),
         **part.baselines,
@@ -169,17 +169,16 @@ def metric(model: LanguageModel, part: HeldOutPoems) -> dict[str, float]:
 
 
 def writing(assets: Mapping[str, Any]) -> Writing:
-    """Poems, one a text. A prompt is the beginning of the first line."""
+    """Poem after poem, without an end."""
     from unrolled.data.verse import Verse
 
     verse = Verse.from_assets(assets)
-    return Writing(verse.encode_prompt, verse.decoder, verse.end)
+    return Writing(verse.encode_prompt, verse.decoder)
 
 
 def sample(model: LanguageModel, assets: Mapping[str, Any], seed: int) -> str:
-    """One poem."""
-    verse = writing(assets)
-    return language.write(model, verse, seed, LONGEST_LINE * len(assets["scheme"]), temperature=TEMPERATURE)
+    """One poem or two."""
+    return language.write(model, writing(assets), seed, LONGEST_LINE * len(assets["scheme"]), temperature=TEMPERATURE)
 
 
 def settings(options: LyricsOptions) -> Settings:

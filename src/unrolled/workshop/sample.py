@@ -136,8 +136,9 @@ class Writer:
         self.stop = tuple(stop)
         self.alternatives = alternatives
         self.generation: Any = None
-        # Symbols of a character that is not whole yet: a text that is continued begins with the rest of it.
-        self._pending: list[int] = []
+        # All that was drawn: a text that is continued begins with the rest of what was not whole yet, a character or a
+        # stanza, and only a decoder knows from where on that hangs together.
+        self._drawn: list[int] = []
 
     def _read_prompt(self, prompt: str) -> Any:
         import torch
@@ -152,7 +153,7 @@ class Writer:
         from unrolled.generation.sampling import generate
 
         generator = torch.Generator(next(self.model.parameters()).device).manual_seed(seed)
-        self._pending = []
+        self._drawn = []
         self.generation = generate(
             self.model.stepper(),
             self.model.initial_state(1),
@@ -168,7 +169,7 @@ class Writer:
 
         stopping = StopTexts(self.stop)
         decoder = self.writing.decoder()
-        for symbol in self._pending:
+        for symbol in self._drawn:
             decoder.feed(symbol)
         for _ in range(length):
             drawn = next(self.generation)
@@ -179,7 +180,7 @@ class Writer:
                 yield Piece(stopping.rest(), number, log_probability, others)
                 return
             text = decoder.feed(symbol)
-            self._pending = [] if text else [*self._pending, symbol]
+            self._drawn.append(symbol)
             yield Piece(stopping.feed(text), number, log_probability, others)
             if stopping.found is not None:
                 return
@@ -221,7 +222,7 @@ class Writer:
         from unrolled import states
 
         kept = states.to_tensors(self.generation.continuation())
-        facts = {"format": STATE_FORMAT, "model": self._fingerprint(), "pending": self._pending}
+        facts = {"format": STATE_FORMAT, "model": self._fingerprint(), "pending": self._drawn}
         tensors = {name: tensor.contiguous() for name, tensor in kept.items()}
         disk.write_whole(file, save(tensors, {STATE_KEY: json.dumps(facts)}))
 
@@ -245,7 +246,7 @@ class Writer:
             tensors[name].shape != leaf.shape or tensors[name].dtype != leaf.dtype for name, leaf in wanted.items()
         ):
             raise CheckpointError(f"{file}: edited, or saved by another version; save it anew with --save-state")
-        self._pending = facts["pending"]
+        self._drawn = facts["pending"]
         self.generation = Generation.resume(
             self.model.stepper(), states.from_tensors(tensors, like), self.sampling, alternatives=self.alternatives
         )
