@@ -248,7 +248,8 @@ class VerseDecoder:
         placed: dict[int, str] = {}
         for number, group in zip(stanza, self._waiting, strict=True):
             places = self._verse.scheme.groups[number]
-            placed |= dict(zip_longest(places, group.lines()[: len(places)], fillvalue="…"))
+            lines = [*group.lines(), *(["…"] * len(places))]
+            placed |= dict(zip(places, lines, strict=False))
         self._waiting = [_Group()]
-        lines = "".join(f"{placed[place]}\n" for place in sorted(placed))
-        return f"{lines}\n" if stanza[-1] == len(self._verse.scheme.groups) - 1 else lines
+        text = "".join(f"{placed[place]}\n" for place in sorted(placed))
+        return f"{text}\n" if stanza[-1] == len(self._verse.scheme.groups) - 1 else text
