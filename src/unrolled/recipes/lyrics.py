@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from unrolled.data.verse import Poem, Verse
     from unrolled.models.language_model import LanguageModel
 
-#: Poems that are drawn to see how many of their lines rhyme, and the temperature, which is `sample`'s usual one.
+#: Poems that are drawn to see how many of their lines rhyme, and the temperature at which they are.
 DRAWN = 64
 TEMPERATURE = 0.6
-#: Characters that a line has at most, should a model never end it.
+#: Symbols that a line takes, and more.
 LONGEST_LINE = 70
-STEPS = 3000
+STEPS = 2000
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class LyricsOptions(language_model.LanguageModelOptions):
     dropout: float = 0.4
     batch_size: int = 32
     reset: float = 0.0
+    rate: float = 5e-3
+    muon_rate: float = 0.015
 
     def __post_init__(self) -> None:
         super().__post_init__()
