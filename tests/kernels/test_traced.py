@@ -217,6 +217,17 @@ def test_bool_zoneout_and_a_dropped_weight_are_those_of_the_reference():
         assert torch.allclose(ours, theirs, atol=1e-12)
 
 
+def test_recomputed_it_has_the_same_gradients():
+    results = []
+    for recompute in (False, True):
+        torch.manual_seed(0)
+        stack = Recurrent(ResetBeforeGRU, 3, [5], recompute=recompute, kernel="traced").double()
+        output, _ = stack(torch.randn(20, 3, 3, dtype=torch.float64))
+        results.append([output, *torch.autograd.grad(output.square().sum(), list(stack.parameters()))])
+    for plain, again in zip(*results, strict=True):
+        assert torch.allclose(plain, again, atol=1e-12)
+
+
 def test_a_cell_nobody_knew_gets_it_and_zoneout_of_known_ones():
     one = case(CELLS[0], 8, 3)
     assert choose.choose([one]).NAME == "traced"

@@ -161,7 +161,8 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *d_given: Tensor) -> Any:
         """d_given: of the output, and of each leaf of the last state."""
-        kept, tensors = ctx.saved_tensors[: ctx.kept], ctx.saved_tensors[ctx.kept :]
+        saved = ctx.saved_tensors  # once: where activations are made again, each time makes them again
+        kept, tensors = saved[: ctx.kept], saved[ctx.kept :]
         gradients = _Gradients.apply(ctx.step, ctx.sequence, ctx.sizes, kept, tensors, *d_given)
         return None, None, None, *gradients
 
