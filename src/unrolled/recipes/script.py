@@ -47,6 +47,9 @@ class ScriptOptions(language_model.LanguageModelOptions):
     split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.85, 0.05, 0.1)
     """Parts, of whole stretches from all over the text, so that all have speakers of every play."""
     n_gram: int = 10
+    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256, 256)
+    batch_size: int = 64
+    muon_rate: float = 0.02
 
 
 @dataclass(frozen=True)
