@@ -12,6 +12,9 @@ from unrolled.cli.main import main
 
 from .recipes.stand_in import (
     write_columns,
+    write_play,
+    write_poems,
+    write_pronunciations,
     write_reviews,
     write_series,
     write_text,
@@ -55,6 +58,9 @@ def test_the_commands_over_own_files_run(name: str, tmp_path: Path, monkeypatch:
         (tmp_path / side).write_text("\n".join(pair.split("\t")[number] for pair in pairs), encoding="utf-8")
     (tmp_path / "letters.txt").write_text("the cat sat.\n\nrain fell in spain.\n")
     write_trees(tmp_path / "trees.ptb")
+    write_poems(tmp_path / "songs.txt", "ABAB", 200)
+    write_pronunciations(tmp_path / "spoken.txt")
+    write_play(tmp_path / "play.txt", 400)
     page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
     commands = [
         shlex.split(line, comments=True)[2:]
