@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.recipes import answers
-from unrolled.recipes.recipe import Data, Recipe, require
+from unrolled.recipes.recipe import CellName, Data, Recipe, Sizes, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ TESTED = 2000
 class AddingOptions(answers.AnswerOptions):
     """Options of adding. How the defaults were found is in docs/long-memory.md."""
 
-    cell: str = "gru"
+    cell: CellName = "gru"
     length: int = 200
     """T, the steps of a sequence."""
     start: Literal["plain", "chrono"] = "plain"
     """chrono: gates keep over 2 to T steps from the start on (Tallec & Ollivier 2018), for LSTM and GRU."""
-    sizes: tuple[int, ...] = (64,)
+    sizes: Sizes = (64,)
     batch_size: int = 32
     rate: float = 1e-2
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
-
-import tyro
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from unrolled.errors import OptionError
-from unrolled.recipes.recipe import Options, Tagging, require
+from unrolled.recipes.recipe import Options, Sizes, Tagging, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ VALID, TEST, SHOWN = 0, 1, 2
 class AnswerOptions(Options):
     """Options of all of them. A recipe's own class gives its defaults."""
 
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (128,)
+    sizes: Sizes = (128,)
     """Hidden units of each layer."""
     dropout: float = 0.0
     """On the embedding, between layers and before the output."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.recipes import answers
-from unrolled.recipes.recipe import Data, Recipe, require
+from unrolled.recipes.recipe import CellName, Data, Recipe, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ TESTED = 2000
 class CopyMemoryOptions(answers.AnswerOptions):
     """Options of copy-memory. How the defaults were found is in docs/long-memory.md."""
 
-    cell: str = "exp-rnn"
+    cell: CellName = "exp-rnn"
     delay: int = 200
     """T, the steps from the last symbol to where it is asked for; a sequence has T + 20."""
     batch_size: int = 32

@@ -11,7 +11,7 @@ import tyro
 
 from unrolled.errors import DataError
 from unrolled.recipes import answers, forecast_figures, language
-from unrolled.recipes.recipe import Data, require
+from unrolled.recipes.recipe import CellName, Data, Sizes, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class ForecastingOptions(SeriesOptions):
     """Steps after which the series repeats itself more or less; 0: what its step suggests (7 days, 24 hours, …)."""
     split: tuple[float, float, float] = (0.7, 0.1, 0.2)
     """Shares of the series to train on, to validate on and to test on, in the order of time."""
-    cell: str = "gru"
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (32,)
+    cell: CellName = "gru"
+    sizes: Sizes = (32,)
     batch_size: int = 64
     rate: float = 2e-3
 

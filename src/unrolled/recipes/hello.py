@@ -18,7 +18,7 @@ import tyro
 
 from unrolled.errors import OptionError, PromptError
 from unrolled.figures import Cell, Table
-from unrolled.recipes.recipe import Data, Options, Recipe, Writing, require
+from unrolled.recipes.recipe import CellName, Data, Options, Recipe, Writing, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ LETTERS = "helo"
 class HelloOptions(Options):
     """Options of hello."""
 
-    cell: str = "elman"
+    cell: CellName = "elman"
     word: Annotated[str, tyro.conf.arg(metavar="WORDS")] = "hello"
     """The word to learn, of two letters or more."""
     hidden: int = 3

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.recipes import answers
-from unrolled.recipes.recipe import Data, Recipe
+from unrolled.recipes.recipe import Data, Recipe, Sizes
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ TESTED = 1000
 class IsItRainingOptions(answers.AnswerOptions):
     """Options of is-it-raining."""
 
-    sizes: tuple[int, ...] = (64,)
+    sizes: Sizes = (64,)
     rate: float = 5e-3
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from unrolled.recipes.recipe import Options, require
+from unrolled.recipes.recipe import CellName, Options, Sizes, require
 from unrolled.training.hardware import automatic_dtype
 from unrolled.training.settings import Budget, Settings
 
@@ -22,7 +22,7 @@ FIVE_MINUTES = Budget(minutes=5)
 class LanguageModelOptions(Options):
     """Options of all of them. The defaults are those of char-lm: see docs/char-lm.md."""
 
-    cell: str = "gru"
+    cell: CellName = "gru"
     encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the text's bytes are to be read."""
     split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.895, 0.005, 0.1)
@@ -31,7 +31,7 @@ class LanguageModelOptions(Options):
     """Order of the n-gram that `evaluate` measures on the test part, beside the network; 0: none."""
     embedding: int = 64
     """Features of a symbol; 0 feeds it one-hot."""
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256, 256, 256)
+    sizes: Sizes = (256, 256, 256)
     """Hidden units of each layer."""
     connections: Literal["plain", "residual", "dense"] = "residual"
     """residual: layers of one size, added to what they read. dense: each reads all below, side by side. Or plain."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from unrolled.recipes import language
-from unrolled.recipes.recipe import Data, Options, Recipe, require
+from unrolled.recipes.recipe import CellName, Data, Options, Recipe, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class MinCharRNNOptions(Options):
     """Options of min-char-rnn. The defaults are the published ones."""
 
-    cell: str = "elman"
+    cell: CellName = "elman"
     encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the text's bytes are to be read."""
     hidden: int = 100

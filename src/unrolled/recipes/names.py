@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from unrolled.recipes import language
-from unrolled.recipes.recipe import Data, Decoder, Options, Recipe, Writing, require
+from unrolled.recipes.recipe import CellName, Data, Decoder, Options, Recipe, Sizes, Writing, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ LONGEST = 40
 class NamesOptions(Options):
     """Options of names. The data is a list, one name a line."""
 
-    cell: str = "gru"
+    cell: CellName = "gru"
     encoding: Annotated[str, tyro.conf.arg(metavar="NAME")] = "utf-8"
     """How the list's bytes are to be read."""
     held_out: int = 1000
     """Names kept apart for validation, and as many again for the test; at most a tenth of all each."""
     embedding: int = 32
     """Features of a letter; 0 feeds it one-hot."""
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256,)
+    sizes: Sizes = (256,)
     """Hidden units of each layer."""
     dropout: float = 0.3
     """On the embedding, between layers and before the softmax."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import tyro
-
-from unrolled.recipes.recipe import Options, require
+from unrolled.recipes.recipe import CellName, Options, Sizes, require
 from unrolled.training.hardware import automatic_dtype
 from unrolled.training.settings import Budget, Settings
 
@@ -28,12 +26,12 @@ SIDE_BY_SIDE = 64
 class PairOptions(Options):
     """Options of all of them. A recipe's own class gives its defaults."""
 
-    cell: str = "gru"
+    cell: CellName = "gru"
     encoding: str = "utf-8"
     """How the files' bytes are to be read."""
     embedding: int = 256
     """Features of a symbol, and of what the decoder reads out."""
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (256,)
+    sizes: Sizes = (256,)
     """Hidden units of each layer, of the encoder (in each direction) and of the decoder."""
     directions: Literal["both", "forward"] = "both"
     """In which the encoder reads."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.errors import DataError
 from unrolled.recipes import pairs
-from unrolled.recipes.recipe import Data, Recipe, require
+from unrolled.recipes.recipe import CellName, Data, Recipe, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ BEAM = 5
 class ParseOptions(pairs.PairOptions):
     """Options of parse. The data is GUM's trees, by their official parts; or a file of trees in brackets."""
 
-    cell: str = "lstm"
+    cell: CellName = "lstm"
     embedding: int = 128
     dropout: float = 0.4
     label_smoothing: float = 0.0

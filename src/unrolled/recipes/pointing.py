@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import tyro
 
 from unrolled.recipes import answers
-from unrolled.recipes.recipe import Data, require
+from unrolled.recipes.recipe import Data, Sizes, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class PointingOptions(answers.AnswerOptions):
     """Sets of each number of points that are held out to test."""
     output: Literal["pointers", "vocabulary"] = "pointers"
     """vocabulary: an LSTM without pointers, to compare with: a softmax over numbers up to --points MOST."""
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (64,)
+    sizes: Sizes = (64,)
     """Hidden units of each layer of the encoder, and of the decoder; the last is also the pointer's."""
     dropout: float = 0.0
     """Between layers, and on what the decoder gives."""

@@ -23,13 +23,18 @@ if TYPE_CHECKING:
     from unrolled.models.model import Model
 
 
+#: Types of options, with what the help shows for a value.
+CellName = Annotated[str, tyro.conf.arg(metavar="CELL")]
+Sizes = Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")]
+
+
 @dataclass(frozen=True)
 class Options:
     """What every recipe can be told. A recipe's own options are a frozen dataclass that extends this."""
 
     data: Annotated[str, tyro.conf.arg(metavar="NAME|PATH|-")] = ""
     """A data set's name, a file, a folder, or - for standard input. Empty: the recipe's own."""
-    cell: Annotated[str, tyro.conf.arg(metavar="CELL")] = "lstm"
+    cell: CellName = "lstm"
     """Any cell by name, or your own as package.module:Class."""
     kernel: Annotated[str, tyro.conf.arg(metavar="KERNEL")] = "auto"
     """auto, or a kernel by name, which then never gives way to another."""

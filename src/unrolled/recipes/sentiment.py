@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from unrolled.recipes import answers, language
-from unrolled.recipes.recipe import Classifying, Data, Recipe, require
+from unrolled.recipes.recipe import CellName, Classifying, Data, Recipe, Sizes, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class SentimentOptions(answers.AnswerOptions):
     """Features of a symbol; 0 feeds it one-hot."""
     word_dropout: float = 0.3
     """Share of the words of a text that a training step does not see."""
-    cell: str = "gru"
-    sizes: tuple[int, ...] = (64,)
+    cell: CellName = "gru"
+    sizes: Sizes = (64,)
     dropout: float = 0.5
     batch_size: int = 32
     rate: float = 3e-3

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from unrolled.recipes import answers, language
-from unrolled.recipes.recipe import Data, Recipe, Tagging, require
+from unrolled.recipes.recipe import Data, Recipe, Sizes, Tagging, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class TaggingOptions(answers.AnswerOptions):
     """Features of a letter, and units of each direction over a word's letters."""
     word_dropout: float = 0.1
     """Share of the words of a sentence of which a training step sees the letters alone."""
-    sizes: tuple[int, ...] = (128,)
+    sizes: Sizes = (128,)
     dropout: float = 0.5
     batch_size: int = 16
     rate: float = 3e-3

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 
 from unrolled.recipes import char_lm, language, language_model
-from unrolled.recipes.recipe import Data, Recipe
+from unrolled.recipes.recipe import Data, Recipe, Sizes
 from unrolled.training.settings import Budget, Settings
 
 
@@ -24,7 +24,7 @@ class WarAndPeaceOptions(char_lm.CharLMOptions):
 
     split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.8, 0.1, 0.1)
     n_gram: int = 20
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (512, 512, 512)
+    sizes: Sizes = (512, 512, 512)
 
 
 def data(options: WarAndPeaceOptions, folder: Path, assets: Mapping[str, Any] | None) -> Data:

@@ -15,7 +15,7 @@ import tyro
 
 from unrolled.errors import DataError
 from unrolled.recipes import answers, forecasting
-from unrolled.recipes.recipe import Data, Recipe, require
+from unrolled.recipes.recipe import CellName, Data, Recipe, Sizes, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class WeatherOptions(forecasting.SeriesOptions):
     """Steps after which the series repeats itself more or less; 0 for none."""
     split: tuple[float, float, float] = (0.5, 0.25, 0.25)
     """Shares of the series to train on, to validate on and to test on, in the order of time."""
-    cell: str = "gru"
-    sizes: Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")] = (16,)
+    cell: CellName = "gru"
+    sizes: Sizes = (16,)
     dropout: float = 0.3
     batch_size: int = 32
     rate: float = 2e-3

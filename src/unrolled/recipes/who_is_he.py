@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unrolled.recipes import answers
-from unrolled.recipes.recipe import Data, Recipe, require
+from unrolled.recipes.recipe import Data, Recipe, Sizes, require
 from unrolled.training.settings import Budget, Settings
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class WhoIsHeOptions(answers.AnswerOptions):
     """In which the sentence is read."""
     embedding: int = 32
     """Features of a word; 0 feeds it one-hot."""
-    sizes: tuple[int, ...] = (64,)
+    sizes: Sizes = (64,)
     rate: float = 5e-3
 
     def __post_init__(self) -> None:
