@@ -89,9 +89,9 @@ class Goal:
 
 
 def distance(found: Tensor, exact: Tensor) -> float:
-    """Relative L2 error of `found`; exact is the same in float64."""
+    """Relative L2 error of `found`; exact is the same in float64, or in complex128."""
     norm = exact.norm().item()
-    return (found.detach().double() - exact).norm().item() / (norm or 1.0)
+    return (found.detach().to(exact.dtype) - exact).norm().item() / (norm or 1.0)
 
 
 def agreement(what: str, ours: Tensor, theirs: Tensor, exact: Tensor, most: float | None = None) -> Agreement:

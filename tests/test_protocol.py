@@ -118,6 +118,7 @@ def test_the_memory_of_one_call_is_what_it_held_at_most() -> None:
 def test_errors_are_relative_to_float64_and_twice_the_rivals_is_allowed() -> None:
     exact = torch.tensor([3.0, 4.0], dtype=torch.float64)
     assert distance(torch.tensor([3.0, 4.5]), exact) == pytest.approx(0.1)
+    assert distance(torch.tensor([3 + 4.5j]), torch.tensor([3 + 4j], dtype=torch.complex128)) == pytest.approx(0.1)
     found = agreement("h", torch.tensor([3.0, 4.0]), torch.tensor([3.0, 4.05]), exact)
     assert (found.ours, found.theirs, found.most) == pytest.approx((0, 0.01, 0.02), abs=1e-6)
     assert agreement("h", exact.float(), exact.float(), exact).most == 1e-6

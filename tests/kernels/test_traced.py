@@ -81,7 +81,7 @@ BENDS = {
     "silu": lambda z, h, a: F.silu(z),
     "hardtanh": lambda z, h, a: F.hardtanh(z) / 2,
     "hardsigmoid": lambda z, h, a: F.hardsigmoid(2 * z),
-    "clamp": lambda z, h, a: z.clamp(-0.5, 0.7) + z.clamp(max=0.2) / 3,
+    "clamp": lambda z, h, a: z.clamp(-0.5, 0.7) + z.clamp(max=0.2) / 3 - z.clamp(min=0) / 4,
     "logsigmoid": lambda z, h, a: F.logsigmoid(z) / 3,
     "exp": lambda z, h, a: torch.exp(-(z**2)) - torch.exp(z.clamp(max=1)) / 4,
     "log": lambda z, h, a: torch.log(1 + z * z) - (z.abs() + 0.1) ** 0.5,
