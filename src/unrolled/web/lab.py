@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import socket
@@ -69,8 +70,9 @@ def lab(request: LabRequest) -> Iterator[Message]:
         yield Serving(address if key else f"{address}?token={access.token}")
         if not request.no_open:
             _open(f"{address}?token={access.single()}")
-        serve(Lab(access, shelf)).run([listening])
-    except KeyboardInterrupt:
+        # A Ctrl-C that comes while the server starts ends it without an exception.
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(Lab(access, shelf)).run([listening])
         yield Note("The lab is closed. Trainings that it started go on.")
     finally:
         listening.close()
