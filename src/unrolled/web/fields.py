@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import re
 import textwrap
+import threading
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass
@@ -44,6 +45,10 @@ LONGEST_TEXT = 400_000
 LARGEST = 2**63
 _NUMBERS = {int: "whole", float: "number", bool: "switch"}
 _EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+#: Python 3.11 loses count where two threads parse at a time (cpython#106905).
+_PARSING = threading.Lock()
 
 
 class FieldError(OptionError):
@@ -161,7 +166,8 @@ def _docstrings(request: type) -> dict[str, str]:
     for cls in reversed(request.__mro__):
         if not dataclasses.is_dataclass(cls):
             continue
-        (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+        with _PARSING:
+            (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
         assert isinstance(node, ast.ClassDef)
         for above, below in zip(node.body, node.body[1:], strict=False):
             if isinstance(above, ast.AnnAssign) and isinstance(below, ast.Expr) and isinstance(above.target, ast.Name):
