@@ -24,13 +24,12 @@ from unrolled.cells.lstm import LSTM
 from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM, ProjectedLSTM
 from unrolled.cells.small import IndRNN
 from unrolled.cells.xlstm import SLSTM
-from unrolled.contracts.kernel import check_case, measure
+from unrolled.contracts.kernel import check_case, check_extremes
 from unrolled.contracts.subject import Subject, distance
 from unrolled.errors import KernelError, ShapeError
 from unrolled.kernels import native_core
 from unrolled.kernels.kernel import DIRECTIONS, Pass
 from unrolled.kernels.native import Native
-from unrolled.kernels.reference import Reference
 from unrolled.layers.recurrent import Recurrent
 
 pytestmark = pytest.mark.skipif(not native_core.is_built(), reason="no C++ compiler built the native core")
@@ -114,19 +113,8 @@ def test_two_threads_agree_with_the_reference(cell, rows):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_saturated_and_denormal_input_loses_no_more_than_with_the_reference(cell):
-    # Where gates saturate, 1 − σ has few digits in float32 to any kernel: float64 tells how many.
     single, double = (case(cell, 20, 3, dtype, "forward", False) for dtype in (torch.float32, torch.float64))
-    double.cell.load_state_dict(single.cell.state_dict())
-    for scale in (30.0, 1e-30, 1e-42):
-        given = []
-        for one, dtype in ((double, torch.float64), (single, torch.float32)):
-            x, state = single.x * scale, states.map_state(lambda leaf, scale=scale: leaf * min(scale, 1), single.state)
-            given.append(replace(one, x=x.to(dtype), state=states.map_state(lambda leaf, to=dtype: leaf.to(to), state)))
-        right, theirs = (measure(Reference(), one, (), None) for one in given)
-        ours = measure(Native(), given[1], (), None)
-        for name, value in right.items():
-            apart, allowed = distance(ours[name], value), max(1e-5, 2 * distance(theirs[name], value))
-            assert apart <= allowed, (scale, name)
+    check_extremes(Native(), single, double)
 
 
 def test_nan_in_one_row_stays_in_it():

@@ -62,15 +62,14 @@ def refuse_data(options: Options, recipe: str) -> None:
 
 def settings(options: AnswerOptions, default: Budget) -> Settings:
     """Settings of the options; `default` is the budget where none is given."""
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=default if budget == Budget() else budget,
+        budget=options.budget(default),
         rate=options.rate,
         decay=options.decay,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,
-        dtype="float32" if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type("float32"),
         seed=options.seed,
     )
 

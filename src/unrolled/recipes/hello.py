@@ -102,9 +102,8 @@ def metric(model: LanguageModel, part: OneWord) -> dict[str, float]:
 
 
 def settings(options: HelloOptions) -> Settings:
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=Budget(steps=200) if budget == Budget() else budget,
+        budget=options.budget(Budget(steps=200)),
         optimiser="adagrad",
         rate=options.rate,
         warmup_steps=0,
@@ -112,7 +111,7 @@ def settings(options: HelloOptions) -> Settings:
         clip_norm=0.0,
         clip_value=5.0,
         reduction="rows",
-        dtype="float32" if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type("float32"),
         seed=options.seed,
     )
 

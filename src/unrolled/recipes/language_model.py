@@ -126,9 +126,8 @@ def model_of(options: LanguageModelOptions, size: int) -> LanguageModel:
 
 def settings(options: LanguageModelOptions, usual: Budget = FIVE_MINUTES) -> Settings:
     """usual: the budget where the options name none."""
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=usual if budget == Budget() else budget,
+        budget=options.budget(usual),
         optimiser=options.optimiser,
         rate=options.rate,
         muon_rate=options.muon_rate,
@@ -136,6 +135,6 @@ def settings(options: LanguageModelOptions, usual: Budget = FIVE_MINUTES) -> Set
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,
-        dtype=automatic_dtype(options.device) if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type(automatic_dtype(options.device)),
         seed=options.seed,
     )

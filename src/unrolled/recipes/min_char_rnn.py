@@ -87,9 +87,8 @@ def model(options: MinCharRNNOptions, assets: Mapping[str, Any]) -> LanguageMode
 
 
 def settings(options: MinCharRNNOptions) -> Settings:
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=Budget(minutes=5) if budget == Budget() else budget,
+        budget=options.budget(Budget(minutes=5)),
         optimiser="adagrad",
         rate=options.rate,
         warmup_steps=0,
@@ -97,7 +96,7 @@ def settings(options: MinCharRNNOptions) -> Settings:
         clip_norm=0.0,
         clip_value=options.clip_value,
         reduction="rows",
-        dtype="float32" if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type("float32"),
         seed=options.seed,
     )
 

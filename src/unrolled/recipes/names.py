@@ -169,16 +169,15 @@ def sample(model: LanguageModel, assets: Mapping[str, Any], seed: int) -> str:
 
 
 def settings(options: NamesOptions) -> Settings:
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=Budget(minutes=5) if budget == Budget() else budget,
+        budget=options.budget(Budget(minutes=5)),
         optimiser=options.optimiser,
         rate=options.rate,
         muon_rate=options.muon_rate,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,
-        dtype="float32" if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type("float32"),
         seed=options.seed,
     )
 

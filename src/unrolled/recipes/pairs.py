@@ -110,15 +110,14 @@ def encoder_decoder(
 
 def settings(options: PairOptions, default: Budget) -> Settings:
     """Settings of the options; `default` is the budget where none is given."""
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=default if budget == Budget() else budget,
+        budget=options.budget(default),
         rate=options.rate,
         decay=options.decay,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,
-        dtype=automatic_dtype(options.device) if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type(automatic_dtype(options.device)),
         seed=options.seed,
     )
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 import tyro
 
 from unrolled.errors import OptionError
+from unrolled.training.settings import Budget, NumberType
 
 if TYPE_CHECKING:
     from unrolled.batch import Batch, Source
@@ -66,6 +67,15 @@ class Options:
         for name in ("epochs", "minutes"):
             value = getattr(self, name)
             require(value is None or value > 0, name, value, "above 0")
+
+    def budget(self, usual: Budget) -> Budget:
+        """The one that was given, or else the recipe's usual one."""
+        given = Budget(self.steps, self.epochs, self.minutes)
+        return usual if given == Budget() else given
+
+    def number_type(self, automatic: NumberType) -> NumberType:
+        """The one that was given, or else what `auto` means to the recipe."""
+        return automatic if self.dtype == "auto" else self.dtype
 
 
 def require(holds: bool, option: str, value: object, expected: str) -> None:

@@ -127,14 +127,13 @@ def metric(model: ResidualNetwork, part: HeldOutPictures) -> dict[str, float]:
 
 
 def settings(options: ResidualDepthOptions) -> Settings:
-    budget = Budget(options.steps, options.epochs, options.minutes)
     return Settings(
-        budget=Budget(minutes=4) if budget == Budget() else budget,
+        budget=options.budget(Budget(minutes=4)),
         rate=options.rate,
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         clip_norm=options.clip,
-        dtype=automatic_dtype(options.device) if options.dtype == "auto" else options.dtype,
+        dtype=options.number_type(automatic_dtype(options.device)),
         seed=options.seed,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+NumberType = Literal["float32", "float64", "bfloat16"]
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -46,7 +48,7 @@ class Settings:
     clip_norm: float = 1.0
     clip_value: float = 0.0
     reduction: Literal["mean", "rows"] = "mean"
-    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    dtype: NumberType = "float32"
     seed: int = 0
     validate_every: int = 0
     checkpoint_every: int = 0
