@@ -14,6 +14,7 @@ import pytest
 import unrolled
 from unrolled.recipes import registry
 from unrolled.training.events import Finished, Interrupted
+from unrolled.training.settings import Budget
 from unrolled.workshop import session
 from unrolled.workshop.actions import ACTIONS
 from unrolled.workshop.options import from_plain, to_plain, with_changes
@@ -54,6 +55,17 @@ def test_what_a_run_is_used_by_is_a_command(recipe: str) -> None:
     verb, _, rest = (one.used_by or "sample RUN").partition(" ")
     assert rest.split()[0] == "RUN" and verb in {action.name for action in ACTIONS}
     assert not (one.used_by and one.writing)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_what_is_given_goes_before_what_is_usual(recipe: str) -> None:
+    one = registry.find(recipe)
+    usual = one.settings(one.Options()).budget
+    assert sum(amount is not None for amount in (usual.steps, usual.epochs, usual.minutes)) == 1
+    for given in ({"steps": 7}, {"epochs": 1.5}, {"minutes": 2.5}):
+        assert one.settings(one.Options(**given)).budget == Budget(**given)
+    for number_type in ("float32", "float64", "bfloat16"):
+        assert one.settings(one.Options(dtype=number_type)).dtype == number_type
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if registry.find(name).target])
