@@ -25,9 +25,11 @@ ASSETS = {"vocabulary": CharacterVocabulary("abcdefgh").to_assets()}
 def test_the_claim_is_known_before_other_depths_are_tried() -> None:
     jobs = study.jobs(Extent((0, 1), 10.0))
     runs = [job for job in jobs if job.labels["what"] == "run"]
-    order = list(dict.fromkeys((job.labels["cell"], job.labels["layers"]) for job in runs))
-    assert order[:5] == [("elman", 2), ("lstm", 2), ("gru", 2), ("lstm", 1), ("lstm", 3)]
-    assert len(order) == len(set(order)) == 9 and len(runs) == 18
+    order = [(job.labels["seed"], job.labels["cell"], job.labels["layers"]) for job in runs]
+    assert order[:6] == [(seed, cell, 2) for cell in study.CELLS for seed in (0, 1)]
+    others = {(cell, depth) for cell in study.CELLS for depth in (1, 3)}
+    assert {which[1:] for which in order[6:12]} == {which[1:] for which in order[12:]} == others
+    assert [which[0] for which in order[6:]] == [0] * 6 + [1] * 6
     for job in jobs[1:]:
         options = with_changes(recipes.find(job.recipe).Options(), job.options)
         options = sized(recipes.find(job.recipe), options, ASSETS, job.parameters)

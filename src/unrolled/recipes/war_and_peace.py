@@ -20,7 +20,7 @@ from unrolled.training.settings import Budget, Settings
 
 @dataclass(frozen=True)
 class WarAndPeaceOptions(char_lm.CharLMOptions):
-    """Options of war-and-peace: those of char-lm, for three times the text and an hour on two cores."""
+    """Options of war-and-peace: those of char-lm, for three times the text and half an hour on two cores."""
 
     split: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="TRAIN VALID TEST")] = (0.8, 0.1, 0.1)
     n_gram: int = 20
@@ -32,7 +32,7 @@ def data(options: WarAndPeaceOptions, folder: Path, assets: Mapping[str, Any] | 
 
 
 def settings(options: WarAndPeaceOptions) -> Settings:
-    return language_model.settings(options, Budget(minutes=60))
+    return language_model.settings(options, Budget(minutes=30))
 
 
 RECIPE = Recipe(

@@ -31,8 +31,8 @@ GATED_ARE_LOWER = "lower than elman by"
 def jobs(extent: Extent) -> list[Job]:
     """The n-grams; trials of each cell's rate, looked at on the validation part alone; then the runs with their best.
 
-    What the paper claims of the cells is known when those of two layers are finished; then come other depths, the
-    LSTM's first.
+    What the paper claims of the cells is known when those of two layers are finished; then come the other depths, of
+    all cells with one seed before any has a second.
     """
     assert extent.minutes is not None
     made = [Job("n-grams", {"what": "n-grams"}, {"order": ORDER})]
@@ -53,9 +53,9 @@ def jobs(extent: Extent) -> list[Job]:
             )
             for rate in RATES
         ]
-    others = [depth for depth in DEPTHS if depth != USUAL_DEPTH]
-    order = [(cell, USUAL_DEPTH) for cell in CELLS]
-    order += [(cell, depth) for cell in ("lstm", "gru", "elman") for depth in others]
+    others = [(cell, depth) for cell in CELLS for depth in DEPTHS if depth != USUAL_DEPTH]
+    order = [(cell, USUAL_DEPTH, seed) for cell in CELLS for seed in extent.seeds]
+    order += [(cell, depth, seed) for seed in extent.seeds for cell, depth in others]
     made += [
         Job(
             f"{cell}-{depth}-{seed}",
@@ -66,8 +66,7 @@ def jobs(extent: Extent) -> list[Job]:
             best_of=tuple(f"{cell}-rate-{rate:g}" for rate in RATES),
             takes=("muon_rate",),
         )
-        for cell, depth in order
-        for seed in extent.seeds
+        for cell, depth, seed in order
     ]
     return made
 
