@@ -55,6 +55,11 @@ def differentiable(leaf: Tensor) -> bool:
     return leaf.is_floating_point() or leaf.is_complex()
 
 
+def real_type(leaf: Tensor) -> torch.dtype:
+    """The type of its numbers, or of the parts of complex ones. (Of real ones torch.compile can read no `to_real`.)"""
+    return leaf.dtype.to_real() if leaf.is_complex() else leaf.dtype
+
+
 def detach(state: State) -> State:
     """Cut from the graph: the one way in which a state comes back from one update to the next."""
     return map_state(lambda leaf: leaf.detach(), state)

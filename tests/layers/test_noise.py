@@ -116,7 +116,7 @@ def test_the_cell_has_its_own_weights_again_whatever_happened():
     cell = stack.cells()[0][0]
     own, names = cell.W, list(stack.state_dict())
     stack(torch.randn(T, B, F))
-    with pytest.raises(RuntimeError, match="on purpose"), weight_drop.reading(cell, torch.zeros(4 * H, H)):
+    with pytest.raises(RuntimeError, match="on purpose"), weight_drop.reading([cell], [torch.zeros(4 * H, H)]):
         assert not cell.W.any() and not cell.prepare().W.any()
         assert cell.state_dict()["W"].any() and dict(cell.named_parameters())["W"] is own
         raise RuntimeError("on purpose")

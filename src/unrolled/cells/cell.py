@@ -187,7 +187,7 @@ def state_like(cell: Cell, x: Tensor) -> State:
     Its dtype is that of the cell's weights; where the cell has none, that of x.
     """
     weight = next((p for p in cell.parameters() if not is_symbols(p)), x)
-    dtype = torch.get_default_dtype() if is_symbols(weight) else weight.dtype.to_real()
+    dtype = torch.get_default_dtype() if is_symbols(weight) else states.real_type(weight)
     shape = x.shape[1:] if is_symbols(x) else x.shape[1:-1]
     return cell.initial_state(shape, x.device, dtype)
 

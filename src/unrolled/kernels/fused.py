@@ -58,15 +58,14 @@ class Fused(Kernel):
                 reasons.append(f"torch's {name} takes no mask on the recurrent product")
             if one.zoneout is not None:
                 reasons.append(f"torch's {name} knows no zoneout")
+            if one.lengths is not None and torch.compiler.is_compiling():
+                reasons.append("torch.compile cannot look into packed sequences, which ragged rows are made into")
         if record:
             reasons.append(f"torch's operators give no record of every step ({', '.join(sorted(record))} asked for)")
         return list(dict.fromkeys(reasons))
 
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
-        with warnings.catch_warnings():
-            # Torch says once that it falls back to its own code there, which is still faster than steps in Python.
-            warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN", UserWarning)
-            return [_run_operator(one) for one in passes]
+        return [_run_projected(one) if type(one.cell) is ProjectedLSTM else _run_operator(one) for one in passes]
 
 
 def _flat_weights(cell: Cell) -> list[Tensor]:
@@ -97,6 +96,13 @@ def _own_state(like: State, parts: Sequence[Tensor]) -> State:
         case ElmanState():
             return ElmanState(*leaves)
     raise TypeError(f"{type(like).__name__} is no state of a cell with a twin in torch.nn")
+
+
+def _run_projected(one: Pass) -> Trace:
+    with warnings.catch_warnings():
+        # Torch says once that it falls back to its own code there, which is still faster than steps in Python.
+        warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN", UserWarning)
+        return _run_operator(one)
 
 
 def _run_operator(one: Pass) -> Trace:

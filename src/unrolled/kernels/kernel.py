@@ -85,7 +85,9 @@ class Pass:
 def _check_lengths(lengths: Tensor, T: int, B: int) -> None:
     if lengths.shape != (B,) or lengths.dtype != torch.int64:
         raise ShapeError(f"lengths must be ({B},) int64, one a row; {tuple(lengths.shape)} {lengths.dtype} came")
-    if B and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
+    if torch.compiler.is_compiling():  # what they hold is seen when the graph runs
+        torch._assert_async(((lengths >= 0) & (lengths <= T)).all(), "lengths must be from 0 to T")
+    elif B and not 0 <= int(lengths.min()) <= int(lengths.max()) <= T:
         raise ShapeError(f"lengths must be from 0 to T = {T}; {int(lengths.min())} to {int(lengths.max())} came")
 
 

@@ -72,8 +72,8 @@ class Native(Kernel):
     TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12, torch.bfloat16: 3e-2}  # noqa: RUF012
 
     def refuses(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
-        if not native_core.is_built():
-            return ["the native core was not built when this package was installed: there was no C++ compiler"]
+        if why := native_core.lacks("forward"):
+            return [why]
         reasons = []
         for one in passes:
             if type(one.cell) not in _STRUCTS:
@@ -102,7 +102,7 @@ class Native(Kernel):
     def yields(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
         reasons = []
         for one in passes:
-            if not has_twin(one.cell):
+            if not has_twin(one.cell) or torch.compiler.is_compiling():  # which cannot look into packed rows
                 continue
             if one.x.shape[0] * one.x.shape[1] < _FEWEST_STEPS:
                 reasons.append("for so few steps, putting the weights in order costs more than it saves")
@@ -152,9 +152,8 @@ def _recurrence(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The output, and the last state's leaves, of the recurrence of each of the cell's heads."""
     struct = _STRUCTS[type(one.cell)]
-    number = native_core.cells()[struct.name].number
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
-    rest = (one.lengths, number, one.direction == "backward", keep)
+    rest = (one.lengths, native_core.number(struct.name), one.direction == "backward", keep)
     if (heads := struct.heads(one.cell)) == 1:
         output, last, _, _ = torch.ops.unrolled.recurrence(u, W, extra, mask, start, *rest)
         return output, last.unbind(0)

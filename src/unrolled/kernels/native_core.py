@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -35,6 +36,18 @@ class NativeCell(NamedTuple):
     same_gradient: bool
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _constant(function: _Function) -> _Function:
+    """To torch.compile, what it gives is a constant.
+
+    `torch.compiler.assume_constant_result` says no more, but imports all of torch.compile, a second at every start.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
 @cache
 def is_built() -> bool:
     """Whether the native core came with this installation."""
@@ -47,6 +60,7 @@ def core() -> Any:
     return importlib.import_module(_MODULE)
 
 
+@_constant
 def lacks(name: str) -> str:
     """Why the core cannot be asked for its function `name`, in words for a user; empty where it can."""
     if not is_built():
@@ -60,6 +74,12 @@ def lacks(name: str) -> str:
 def cells() -> dict[str, NativeCell]:
     """The cells that the native core has structs for, by the names they have there."""
     return {name: NativeCell(*constants) for name, constants in core().cells().items()}
+
+
+@_constant
+def number(name: str) -> int:
+    """The number of the cell whose struct has this name there."""
+    return cells()[name].number
 
 
 @cache

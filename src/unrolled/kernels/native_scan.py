@@ -29,12 +29,7 @@ torch.library.define(
 
 def serves(b: Tensor) -> bool:
     """Whether the core can scan these coefficients."""
-    return b.device.type == "cpu" and b.dtype in ORDER and _there()
-
-
-@torch.compiler.assume_constant_result
-def _there() -> bool:
-    return not native_core.lacks("scan")
+    return b.device.type == "cpu" and b.dtype in ORDER and not native_core.lacks("scan")
 
 
 class _Laid(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
+from threading import local
 
 import torch
 from torch import Tensor, nn
@@ -17,22 +17,29 @@ from unrolled import states
 from unrolled.errors import ShapeError
 from unrolled.states import State
 
-_rows: ContextVar[tuple[int, int] | None] = ContextVar("rows", default=None)
+
+class _Here(local):
+    """Of one thread. (What is an attribute, torch.compile can look at.)"""
+
+    rows: tuple[int, int] | None = None
+
+
+_here = _Here()
 
 
 @contextmanager
 def rows_of(rows: tuple[int, int] | None) -> Iterator[None]:
     """Within it, a batch is rows `first …` of a global batch of `total`: (first, total), or None for all."""
-    token = _rows.set(rows)
+    before, _here.rows = _here.rows, rows
     try:
         yield
     finally:
-        _rows.reset(token)
+        _here.rows = before
 
 
 def draw_bernoulli(shape: Sequence[int], probability: float, like: Tensor, batch_dim: int = 0) -> Tensor:
     """Ones with `probability`, else zeros, of the dtype and device of `like`, for the rows at hand."""
-    first, total = _rows.get() or (0, shape[batch_dim])
+    first, total = _here.rows or (0, shape[batch_dim])
     whole = list(shape)
     whole[batch_dim] = total
     drawn = torch.empty(whole, device=like.device, dtype=like.dtype).bernoulli_(probability)
@@ -50,7 +57,7 @@ def draw_state_mask(state: State, rate: float) -> State:
     def drawn(leaf: Tensor) -> Tensor:
         if not states.differentiable(leaf):
             return torch.ones_like(leaf)
-        return draw_mask(leaf.shape, rate, torch.empty(0, dtype=leaf.dtype.to_real(), device=leaf.device))
+        return draw_mask(leaf.shape, rate, torch.empty(0, dtype=states.real_type(leaf), device=leaf.device))
 
     return states.map_state(drawn, state)
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from unrolled import states
 from unrolled.cells.cell import Cell, LinearRecurrentCell, state_like
 from unrolled.errors import OptionError
 from unrolled.layers import weight_drop as weight_dropping
@@ -69,7 +70,7 @@ class Noise(nn.Module):
         shape: (T, B, ...) of the input, without its features. widths: features that each layer reads from below.
         """
         weight = next((p for layer in layers for cell in layer for p in cell.parameters()), torch.empty(0))
-        like = torch.empty(0, dtype=weight.dtype.to_real(), device=weight.device)
+        like = torch.empty(0, dtype=states.real_type(weight), device=weight.device)
         zone = zoning.draw if self.training else zoning.expected
         recurrent, weights = self.training and self.recurrent_dropout, self.training and self.weight_drop
         drawn = []

@@ -7,7 +7,6 @@ where rows start in initial_state.py, memory of √T in recomputation.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -218,16 +217,14 @@ class Recurrent(nn.Module):
         """One layer. Of two directions, each recomputes by itself: they cross the segments in opposite orders."""
         if self.recompute and self.two_directions and torch.is_grad_enabled():
             return [self._recomputed(one, own, record) for one, own in zip(passes, W, strict=True)]
-        with ExitStack() as reading:
-            for one, own in zip(passes, W, strict=True):
-                reading.enter_context(weight_dropping.reading(one.cell, own))
+        with weight_dropping.reading([one.cell for one in passes], W):
             return choose.choose(passes, record, self.kernel).run(passes, record)
 
     def _recomputed(self, one: Pass, W: Tensor | None, record: Collection[Record]) -> Trace:
         def run(segment: range, piece: State, before: State) -> tuple[Trace, State]:
             x, zoneout = piece
             part = replace(one, x=x, state=before, lengths=recomputation.cut(one.lengths, segment), zoneout=zoneout)
-            with weight_dropping.reading(one.cell, W):
+            with weight_dropping.reading([one.cell], [W]):
                 (trace,) = choose.choose([part], record, self.kernel).run([part], record)
             return trace, trace.state
 

@@ -7,7 +7,7 @@ neither `state_dict` nor `parameters` knows of it. One mask serves all rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch.nn.functional as F
@@ -35,14 +35,14 @@ def draw(cell: Cell, rate: float) -> Tensor:
 
 
 @contextmanager
-def reading(cell: Cell, W: Tensor | None) -> Iterator[None]:
-    """Within it, the cell reads this W (its own, where None)."""
-    if W is None:
-        yield
-        return
+def reading(cells: Sequence[Cell], W: Sequence[Tensor | None]) -> Iterator[None]:
+    """Within it, each cell reads its W (its own, where None)."""
+    given = [(vars(cell), own) for cell, own in zip(cells, W, strict=True) if own is not None]
     # What stands in an object's own dictionary is found before what nn.Module looks up among its parameters.
-    vars(cell)[RECURRENT] = W
+    for held, own in given:
+        held[RECURRENT] = own
     try:
         yield
     finally:
-        del vars(cell)[RECURRENT]
+        for held, _ in given:
+            del held[RECURRENT]

@@ -46,7 +46,7 @@ def expected(cell: Cell, state: State, rates: Rates, steps: int) -> State | None
     """What is kept in evaluation: the rate, seen as (T, B, ...) leaf by leaf; None where nothing is."""
 
     def share(leaf: Tensor, rate: float) -> Tensor:
-        return torch.tensor(rate, dtype=leaf.dtype.to_real(), device=leaf.device).expand(steps, *leaf.shape)
+        return torch.tensor(rate, dtype=states.real_type(leaf), device=leaf.device).expand(steps, *leaf.shape)
 
     return _leaf_by_leaf(cell, state, rates, share)
 
