@@ -64,6 +64,9 @@ def test_texts(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(event["answer"]["probabilities"]) == {"1", "5"}
 
     assert command("predict", run, "a lovely one").out.startswith("5\t0.")
+    # A single word is one; what ends like a file's name is the name of a file.
+    assert command("predict", run, "awful").out.startswith("1\t0.")
+    one_line(command("predict", run, "reviews.cvs"), "reviews.cvs: no such file or folder. Did you mean 'reviews.csv'")
 
     # By its first line this is a table, however it is called; a sentence that holds the column's name is none.
     (command.folder / "export.txt").write_text("nr|comment\n7|so lovely\n")

@@ -44,6 +44,20 @@ def test_universal_dependencies(tmp_path: Path) -> None:
     assert tag_columns(found, 2, (5, 8)) == (5, 8)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_numbers_the_words_is_neither_words_nor_tags(tmp_path: Path, first: int) -> None:
+    rows = [("He", "PRP"), ("ran", "VBD"), ("", ""), ("Stop", "VB")]
+    content, place = "", first
+    for word, tag in rows:
+        content += f"{place}\t{word}\t{tag}\n" if word else "\n"
+        place = place + 1 if word else first
+    found = read_conll(write(tmp_path / "n.txt", content))
+    assert word_column(found) == 2 and tag_columns(found, 2) == (3,)
+    # Named, it is taken; and where each sentence is one word, 1 may be a tag.
+    assert word_column(found, 1) == 1 and tag_columns(found, 2, (1,)) == (1,)
+    assert word_column(read_conll(write(tmp_path / "one.txt", "1 yes\n\n1 no\n"))) == 1
+
+
 def test_names_in_documents() -> None:
     sentences, universal = parse_conll(NAMES, "n")
     assert [one.column(1) for one in sentences] == [["Anna", "sang"]] and not universal

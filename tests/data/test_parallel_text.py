@@ -31,6 +31,9 @@ def test_two_columns(tmp_path: Path) -> None:
     file.write_text("Salut.\tHi.\tfrom somewhere\n\nÇa va?\tAll right?\n\tnothing\n", encoding="utf-8")
     read = two_columns(file)
     assert (read.sources, read.targets) == (["Salut.", "Ça va?"], ["Hi.", "All right?"])
+    assert read.summary == (
+        "p.tsv: 2 pairs, 2 with an empty side passed over; what stands behind a second tab, in 1 line, is not read"
+    )
     (tmp_path / "l.tsv").write_text("Ça va?\tAll right?\n", encoding="latin-1")
     assert two_columns(tmp_path / "l.tsv", "latin-1").sources == ["Ça va?"]
 

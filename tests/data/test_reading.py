@@ -73,6 +73,12 @@ def test_the_mark_at_the_beginning_is_no_character(tmp_path: Path) -> None:
     assert read(write(tmp_path / "c.txt", b"a\xef\xbb\xbfb")) == "a\ufeffb"
 
 
+def test_lines_end_where_files_say_so_and_nowhere_else() -> None:
+    assert reading.split_lines("a\r\nb\rc\n\nd\n") == ["a", "b", "c", "", "d"]
+    assert reading.split_lines("page\fone\u2028and\x85so on") == ["page\fone\u2028and\x85so on"]
+    assert reading.split_lines("") == [] and reading.split_lines("\n") == [""]
+
+
 @given(st.lists(st.text(st.sampled_from("ab\n"), max_size=4), min_size=1, max_size=5))
 def test_parts_are_joined_at_line_ends(tmp_path_factory: pytest.TempPathFactory, contents: list[str]) -> None:
     folder = tmp_path_factory.mktemp("joined")

@@ -27,8 +27,9 @@ def test_gaps_and_empty_cells_hold_the_last_value_before_and_are_not_observed() 
     assert found.step == Step(1, "day")
     assert [found.time(place) for place in (0, 2, 4, 6)] == ["2024-02-28", "2024-03-01", "2024-03-03", "2024-03-05"]
     assert found.summary == (
-        "mine.csv: 5 values of sold, one a day, from 2024-02-28 to 2024-03-03; 1 left out before the first value; "
-        "1 not in the file, held at the last value before; 1 empty, held at the last value before"
+        "mine.csv: 5 values of sold, one a day, from 2024-02-28 to 2024-03-03, times in date; "
+        "1 left out before the first value; 1 not in the file, held at the last value before; "
+        "1 empty, held at the last value before"
     )
 
 
@@ -42,6 +43,10 @@ def test_gaps_and_empty_cells_hold_the_last_value_before_and_are_not_observed() 
         ("ts,x\n2024-01-01 00:00:00+02:00,1\n2023-12-31T23:00:00Z,2\n", Step(1, "hour"), [None, None]),
         ("Datum;x\n31.12.2023;1,5\n1.1.2024;2,5\n03.01.2024;3\n", Step(1, "day"), ["2023-12-31", "2024-01-05"]),
         ("Zeit;x\n1.2.2024 10:00;1\n1.2.2024 11:00;2\n", Step(1, "hour"), ["2024-02-01 10:00:00", None]),
+        ("date,x\n2023/12/31,1\n2024/1/1,2\n2024/1/2,3\n", Step(1, "day"), ["2023-12-31", "2024-01-05"]),
+        ("date,x\n2024-1-1 9:00,1\n2024-1-1 10:00,2\n", Step(1, "hour"), ["2024-01-01 09:00:00", None]),
+        (",x\n2023/11,1\n2023/12,2\n2024/1,3\n", Step(1, "month"), ["2023-11", "2024-04"]),
+        ("year,x\n2023.3,1\n2023.4,2\n2023.5,3\n", Step(0.1, ""), ["2023.3", "2023.8"]),
         ("time,x\n0,1\n0.5,2\n1.5,3\n2,4\n", Step(0.5, ""), ["0", "2.5"]),
         ("year,x\n1990,1\n1991,2\n1993,3\n", Step(1, ""), ["1990", "1995"]),
     ],
@@ -51,6 +56,20 @@ def test_every_kind_of_time(content: str, step: Step, written: list[str | None])
     assert found.step == step
     for place, wanted in zip((0, 5), written, strict=True):
         assert wanted is None or found.time(place) == wanted
+
+
+def test_the_newest_row_may_stand_first() -> None:
+    content = "date,x\n2024-01-05,5\n2024-01-04,\n2024-01-02,2\n2024-01-01,1\n"
+    found = series(content)
+    assert found.values[:, 0].tolist() == [1, 2, 2, 2, 5] and found.time(0) == "2024-01-01"
+    assert "times in date, the newest first" in found.summary
+    with pytest.raises(DataError, match=r"mine\.csv, line 3: 'two' in column x"):
+        series(content.replace("04,", "04,two"), "date", "x")
+
+
+def test_how_often_there_is_a_value() -> None:
+    steps = [Step(1, "day"), Step(1, "hour"), Step(15, "minute"), Step(0.5, ""), Step(1, "")]
+    assert [str(step) for step in steps] == ["a day", "an hour", "every 15 minutes", "every 0.5", "every 1"]
 
 
 def test_several_columns_and_other_separators() -> None:
@@ -94,9 +113,9 @@ def test_parquet_holds_the_same(tmp_path: Path) -> None:
         ("date,x\n2024-01-01,1\n2024-01-01,2\n", "mine.csv, line 3: 2024-01-01 is the same time as the row above"),
         (
             "time,x\n0,1\n1,2\n2,3\n2.5,4\n",
-            "mine.csv, line 5: this time lies between the places of a grid of one value a 1",
+            "mine.csv, line 5: this time lies between the places of a grid of one value every 1",
         ),
-        ("time,x\n0,1\n1,2\n2,3\n9000,4\n", "mine.csv: 4 rows over 9,001 places, one a 1: mostly gaps"),
+        ("time,x\n0,1\n1,2\n2,3\n9000,4\n", "mine.csv: 4 rows over 9,001 places, one every 1: mostly gaps"),
         ("date,x\n03/01/2024,1\n03/02/2024,2\n", "mine.csv, line 2: '03/01/2024' in column date, where a time was"),
         ("date,x\n2024-01-01,1\n31.2.2024,2\n", "mine.csv, line 3: '31.2.2024' in column date, where a time was"),
         ("date,x\n2024-01-01,1\n", "mine.csv: one row alone is no series"),

@@ -94,10 +94,21 @@ def test_columns_by_name() -> None:
         parse_table("aa,AA\n1,2\n", "t").find("Aa")
 
 
+def test_one_column_without_a_name_gets_one() -> None:
+    """As pandas writes a frame with its index, and others a row with a separator behind it."""
+    assert parse_table(",text\n0,fine\n1,dull\n", "t.csv").columns == ("column 1", "text")
+    assert parse_table("a;b;\n1;2;\n", "t.csv").rows == [("1", "2", "")]
+    with pytest.raises(DataError, match="two columns are called column 1"):
+        parse_table(",column 1\n0,1\n", "t.csv")
+
+
 def test_numbers_with_missing_ones_and_decimal_commas() -> None:
     table = parse_table("t;u\n1,5;1\n-2;NA\n;-\n1e3;?\n", "t.csv")
     np.testing.assert_array_equal(table.numbers("t"), [1.5, -2, math.nan, 1000])
     np.testing.assert_array_equal(table.numbers("u"), [1, math.nan, math.nan, math.nan])
+    # Between commas, one in quotes may as well part thousands.
+    with pytest.raises(DataError, match=r"t.csv, line 2: '1,234' in column t, .*: write numbers as in 1234.5"):
+        parse_table('t,u\n"1,234",1\n"987",2\n', "t.csv").numbers("t")
     for cell in ("1.000,5", "12 km", "1_000", "inf"):
         with pytest.raises(DataError, match=r"t.csv, line 3: .* in column t, where a number was expected"):
             parse_table(f"t;u\n1;x\n{cell};x\n", "t.csv").numbers("t")
@@ -113,7 +124,7 @@ def test_numbers_with_missing_ones_and_decimal_commas() -> None:
         ('a,b\n1,2\n"x\ny",3\n4\n', "t.csv, line 5: 1 cell"),
         ('a,b\n1,2\n"open,3\n4,5\n', "t.csv, line 3: a quote that opens here is never closed"),
         ('a,b\n1,2\n"x"y,3\n', "t.csv, line 3: something behind a closing quote"),
-        ("a,\n1,2\n", "t.csv, line 1: column 2 has no name"),
+        ("a,,\n1,2,3\n", "t.csv, line 1: column 2 has no name"),
         ("a,b,a\n1,2,3\n", "t.csv, line 1: two columns are called a"),
         ("good film,5\nbad film,1\n", "t.csv, line 1: 5 is a number, where a column's name was expected"),
     ],

@@ -148,6 +148,31 @@ def test_what_cannot_be_read_or_forecast_is_said(tmp_path: Path) -> None:
         forecasting.data(options(tmp_path, horizon=20), tmp_path, "")
 
 
+@pytest.mark.parametrize(("rows", "period"), [(60, 52.0), (90, 5.0)])
+def test_without_a_season_in_training_there_is_no_mase(tmp_path: Path, rows: int, period: float) -> None:
+    """A training part shorter than a period, and one that repeats itself exactly: the other figures are numbers."""
+    file = tmp_path / "short.csv"
+    file.write_text("time,x\n" + "\n".join(f"{t},{t % 5}" for t in range(rows)))
+    own = options(tmp_path, data=str(file), target="x", horizon=2, period=period)
+    data = forecasting.data(own, tmp_path, "")
+    figures = forecast_figures.metric(forecasting.model(own, data.assets), data.held_out["valid"])
+    assert "RMSE, persistence" in figures and not any(name.startswith("MASE") for name in figures)
+    assert np.isfinite([*figures.values()]).all()
+
+
+def test_the_columns_that_were_guessed_are_said(tmp_path: Path) -> None:
+    own = options(tmp_path)
+    both = write_series(tmp_path / "one.csv", 90, ())
+    for changes, end in (
+        ({}, "; the column of times guessed"),
+        ({"data": str(both), "target": ""}, "; both columns guessed"),
+        ({"time": "day"}, ", times in day"),
+    ):
+        summary = forecasting.data(replace(own, **changes), tmp_path, "").summary
+        said = summary.partition("; 63 to train on")[0].partition("; 112 to train on")[0]
+        assert ", times in day" in said and end in said and ("guessed" in said) == ("guessed" in end), summary
+
+
 def test_the_period_follows_from_the_step(tmp_path: Path) -> None:
     for step, period in (("D", 7), ("h", 24), ("m", 0)):
         times = np.datetime64("2024-01-01T00", "m") + np.arange(90) * np.timedelta64(1, step)

@@ -81,7 +81,7 @@ def read_conll(path: Path, encoding: str = "utf-8") -> Sentences:
 
 def parse_conll(whole: str, name: str) -> tuple[list[Sentence], bool]:
     """The sentences of one text, and whether it is CoNLL-U. name: what messages call it."""
-    tabs = any("\t" in line for line in whole[:10_000].splitlines())
+    tabs = "\t" in whole[:10_000]
     sentences: list[Sentence] = []
     rows: list[tuple[str, ...]] = []
     begins = width = 0
@@ -109,14 +109,19 @@ def parse_conll(whole: str, name: str) -> tuple[list[Sentence], bool]:
 
 
 def word_column(sentences: Sentences, named: int = 0) -> int:
-    """Where the words stand, from 1: as named, else the first, in CoNLL-U the second."""
+    """Where the words stand, from 1: as named; else in the first column that does not number them, in CoNLL-U in the
+    second.
+    """
     _check(sentences, named, "--word")
-    return named or (_FORM if sentences.universal else 1)
+    if named or sentences.universal:
+        return named or _FORM
+    width = len(sentences.train[0].rows[0])
+    return next((column for column in range(1, width + 1) if not _numbers_words(sentences.train, column)), 1)
 
 
 def tag_columns(sentences: Sentences, word: int, named: Sequence[int] = ()) -> tuple[int, ...]:
-    """Where the tags stand, from 1: as named, else every other column with few different cells; in CoNLL-U the
-    universal part of speech. DataError where there is none, or one of them is the words' own.
+    """Where the tags stand, from 1: as named, else every other column with few different cells that does not number the
+    words; in CoNLL-U the universal part of speech. DataError where there is none, or one of them is the words' own.
     """
     for column in named:
         _check(sentences, column, "--tags")
@@ -129,7 +134,7 @@ def tag_columns(sentences: Sentences, word: int, named: Sequence[int] = ()) -> t
     if sentences.universal:
         return (_PART_OF_SPEECH,)
     width = len(sentences.train[0].rows[0])
-    others = [column for column in range(1, width + 1) if column != word]
+    others = [n for n in range(1, width + 1) if n != word and not _numbers_words(sentences.train, n)]
     found = tuple(column for column in others if 2 <= len(tags_of(sentences.train, column)) <= MOST_TAGS)
     if not found:
         raise DataError(
@@ -150,9 +155,22 @@ def column_names(columns: Sequence[int], tags: Sequence[Sequence[str]]) -> list[
     return [kind if kinds.count(kind) == 1 else f"{kind} {column}" for kind, column in zip(kinds, columns, strict=True)]
 
 
+def _numbers_words(sentences: Sequence[Sentence], column: int) -> bool:
+    """Whether a column counts the words of each sentence, from 0 or 1, as many files' first does."""
+    for first in (0, 1):
+        counted = (
+            own == [str(number) for number in range(first, first + len(own))]
+            for own in (sentence.column(column) for sentence in sentences)
+        )
+        if all(counted):
+            # One word a sentence counts nothing.
+            return any(len(sentence.rows) > 1 for sentence in sentences)
+    return False
+
+
 def _cells(whole: str, tabs: bool) -> Iterator[tuple[int, tuple[str, ...]]]:
     """(line, its cells) of each line, none where it is empty; and an empty one behind the last."""
-    lines = re.split("\r\n|\r|\n", whole)
+    lines = reading.split_lines(whole)
     for number, line in enumerate(lines, 1):
         # Where tabs part the cells, a line with # and without a tab is a remark; elsewhere # may be a word.
         if not (tabs and line.startswith("#") and "\t" not in line):

@@ -5,14 +5,11 @@ What is not as it should be is a DataError that names file and line.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unrolled.data import reading, text
 from unrolled.errors import DataError
-
-_LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ def two_files(source: Path | str, target: Path | str, encoding: str = "utf-8") -
 
 
 def two_columns(file: Path | str, encoding: str = "utf-8") -> ParallelText:
-    """Each line holds a sentence, a tab and its translation; what stands behind a second tab is not read."""
+    """Each line holds a sentence, a tab and its translation; what stands behind a second tab is not read, and said."""
     lines, name, digest = _lines(file, encoding)
     split = [line.split("\t") if line else ["", ""] for line in lines]
     for number, cells in enumerate(split, 1):
@@ -47,7 +44,11 @@ def two_columns(file: Path | str, encoding: str = "utf-8") -> ParallelText:
                 f"{name}, line {number:,}: no tab, where a sentence, a tab and its translation were expected; for two "
                 "files, name the one of the translations with --translations"
             )
-    return _pairs([cells[0].strip() for cells in split], [cells[1].strip() for cells in split], name, digest)
+    read = _pairs([cells[0].strip() for cells in split], [cells[1].strip() for cells in split], name, digest)
+    if further := sum(any(cell.strip() for cell in cells[2:]) for cells in split):
+        lines_of = f"{further:,} line{'s' if further > 1 else ''}"
+        return replace(read, summary=f"{read.summary}; what stands behind a second tab, in {lines_of}, is not read")
+    return read
 
 
 def _lines(file: Path | str, encoding: str) -> tuple[list[str], str, str]:
@@ -55,9 +56,8 @@ def _lines(file: Path | str, encoding: str) -> tuple[list[str], str, str]:
     found = text.find_files([file])
     parts = reading.parts(found)
     whole = "".join(reading.read_text(parts, reading.check_encoding(encoding)))
-    lines = [line.strip(" \r\n\v\f\u00a0") for line in _LINE_END.split(whole)]
-    if lines and not lines[-1]:
-        lines.pop()  # what follows the last line's end is no line
+    # Without what is around them, but for tabs, which part columns.
+    lines = [line.strip(" \v\f\u00a0") for line in reading.split_lines(whole)]
     if not any(lines):
         raise DataError(f"{found.name}: empty, where a sentence a line was expected: name another file")
     return lines, found.name, reading.digest(parts)

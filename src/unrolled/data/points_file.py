@@ -1,4 +1,7 @@
-"""Points in a plane out of a person's file: two numbers a line, parted by a comma, a semicolon, a tab or blanks."""
+"""Points in a plane out of a person's file: two numbers a line, parted by a comma, a semicolon, a tab or blanks.
+
+Where a semicolon or a tab parts them, a comma is a decimal one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import re
 
 import numpy as np
 
+from unrolled.data import reading
 from unrolled.data.planar import FEWEST
 from unrolled.errors import DataError
 
@@ -20,11 +24,13 @@ def read_points(content: str, name: str) -> np.ndarray:
     DataError where a line is not two finite numbers, or where there are too few points, too many, or all on a line.
     """
     points: list[tuple[float, float]] = []
-    for number, line in enumerate(content.splitlines(), 1):
-        cells = re.split(r"\s*[,;\t]\s*|\s+", line.strip().lstrip("\ufeff"))
+    for number, line in enumerate(reading.split_lines(content), 1):
+        parted = re.search(r"[;\t]", line.strip())
+        cells = re.split(r"\s*[;\t]\s*" if parted else r"\s*,\s*|\s+", line.strip())
         if cells == [""]:
             continue
-        numbers = [value for cell in cells if (value := _finite(cell)) is not None]
+        plain = [cell.replace(",", ".") if parted else cell for cell in cells]
+        numbers = [value for cell in plain if (value := _finite(cell)) is not None]
         if len(numbers) == 2 == len(cells):
             points.append((numbers[0], numbers[1]))
         elif points or numbers or len(cells) != 2:

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,8 @@ from unrolled.errors import DataError, OptionError, did_you_mean
 #: Bytes that are read, and so held, at a time.
 CHUNK = 1 << 20
 UTF8_MARK = codecs.BOM_UTF8
+#: What ends a line. A form feed or U+2028, at which Python's own `splitlines` parts lines too, stands within one.
+_LINE_END = re.compile("\r\n|\r|\n")
 
 _UNPACKERS: dict[str, Callable[[Path], AbstractContextManager]] = {
     ".gz": gzip.open,
@@ -117,6 +120,12 @@ def read_text(texts: list[Part], encoding: str, or_bytes: bool = False) -> Itera
             first = False
             yield text
             last = text[-1]
+
+
+def split_lines(whole: str) -> list[str]:
+    """The lines of a text, without their ends, and none behind the last end: so whoever reads a file counts them."""
+    lines = _LINE_END.split(whole)
+    return lines if lines[-1] else lines[:-1]
 
 
 def check_encoding(encoding: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -37,7 +36,7 @@ def lines(files: Iterable[Path | str], encoding: str = "utf-8") -> Lines:
     found = files if isinstance(files, text.FoundFiles) else text.find_files(files)
     parts = reading.parts(found)
     whole = "".join(reading.read_text(parts, encoding))
-    items = [stripped for line in re.split("\r\n|\r|\n", whole) if (stripped := line.strip())]
+    items = [stripped for line in reading.split_lines(whole) if (stripped := line.strip())]
     if not items:
         raise DataError(f"{found.name}: empty, where one item a line was expected: name another file")
     distinct = len(set(items))

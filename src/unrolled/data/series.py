@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -24,8 +24,10 @@ from unrolled.errors import DataError, OptionError
 
 #: What a column of times is often called; where a table has none of these, the first column of times is taken.
 TIME_NAMES = ("time", "date", "datetime", "timestamp", "ds", "day", "month", "year")
-#: 31.12.2024, perhaps with a time of day behind it: with dots between them the day always stands first.
-_DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?=$|[ T])")
+#: 31.12.2024, perhaps with a time of day behind it: with dots, and the year last, the day always stands first.
+_DAY_FIRST = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?=$|[ T])")
+#: 2024/3/1 and 2024-3-1, perhaps with a time of day behind it; 2024/3.
+_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2})(?=$|[ T])|$)")
 #: Grids with more places than this for each row read are taken for a mistake in the times.
 THINNEST = 20
 #: The longer units in seconds.
@@ -46,10 +48,10 @@ class Step(NamedTuple):
         return self.count * _SECONDS.get(self.unit, 1.0)
 
     def __str__(self) -> str:
-        amount = f"{self.count:g}"
-        if not self.unit:
-            return amount
-        return self.unit if self.count == 1 else f"{amount} {self.unit}s"
+        """How often there is a value: "a day", "an hour", "every 15 minutes", "every 0.5"."""
+        if self.unit and self.count == 1:
+            return f"an {self.unit}" if self.unit == "hour" else f"a {self.unit}"
+        return f"every {self.count:g}{f' {self.unit}s' if self.unit else ''}"
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,10 @@ def read_series(table: Table, time: str = "", targets: Sequence[str] = ()) -> Se
         if not targets:
             raise DataError(f"{table.name}: no column of numbers beside {time}, where values were expected")
     times, unit = _times(table, time)
+    newest_first = bool((np.diff(times) < 0).all()) and len(times) > 1
+    if newest_first:
+        table, times = replace(table, rows=table.rows[::-1], lines=table.lines[::-1]), times[::-1]
+    _check_rising(table, times, time)
     values = np.stack([table.numbers(name, "--target") for name in targets], 1)
     places, step = _grid(table, times, unit)
     grid = np.full((int(places[-1]) + 1, len(targets)), np.nan)
@@ -98,8 +104,8 @@ def read_series(table: Table, time: str = "", targets: Sequence[str] = ()) -> Se
     gaps = len(grid) - int((places >= first).sum())
     missing = int((~observed).sum()) - gaps * len(targets)
     summary = (
-        f"{table.name}: {len(grid):,} values of {', '.join(targets)}, one a {step}, from {written(start, step, 0)} to "
-        f"{written(start, step, len(grid) - 1)}"
+        f"{table.name}: {len(grid):,} values of {', '.join(targets)}, one {step}, from {written(start, step, 0)} to "
+        f"{written(start, step, len(grid) - 1)}, times in {time}{', the newest first' if newest_first else ''}"
     )
     for count, what in ((first, "left out before the first value"), (gaps, "not in the file"), (missing, "empty")):
         if count:
@@ -149,7 +155,7 @@ def written(start: float, step: Step, place: int) -> str:
 
 
 def _times(table: Table, column: str) -> tuple[np.ndarray, str]:
-    """Each row's time as a number, rising, and the unit: "second", "month" or "" for plain numbers."""
+    """Each row's time as a number, and the unit: "second", "month" or "" for plain numbers."""
     cells = table.column(column, "--time")
     plain = [_plain(cell) for cell in cells]
     moments = [_moment(cell) for cell in cells]
@@ -158,7 +164,7 @@ def _times(table: Table, column: str) -> tuple[np.ndarray, str]:
         if (number if numbers else moment) is None:
             raise DataError(
                 f"{table.place(row)}: {cells[row]!r} in column {column}, where a time was expected: as in 2024-03-01, "
-                "2024-03-01 14:30, 2024-03 or 1.3.2024, or plain numbers throughout"
+                "2024/3/1, 2024-03-01 14:30, 2024-03 or 1.3.2024, or plain numbers throughout"
             )
     known = [moment for moment in moments if moment is not None]
     if numbers:
@@ -167,13 +173,18 @@ def _times(table: Table, column: str) -> tuple[np.ndarray, str]:
         times, unit = np.array([12 * at.year + at.month - 1 for at in known], float), "month"
     else:
         times, unit = np.array([(at - datetime(1970, 1, 1)) / timedelta(seconds=1) for at in known]), "second"
+    return times, unit
+
+
+def _check_rising(table: Table, times: np.ndarray, column: str) -> None:
+    """DataError at the first row that is not later than the one before it."""
+    cells = table.column(column)
     for row in np.flatnonzero(np.diff(times) <= 0).tolist():
         what = "the same time as" if times[row + 1] == times[row] else "before"
         raise DataError(
             f"{table.place(row + 1)}: {cells[row + 1]} is {what} the row above, {cells[row]}: rows are to be in the "
             "order of time, one for each time; several series in one file are several files"
         )
-    return times, unit
 
 
 def _grid(table: Table, times: np.ndarray, unit: str) -> tuple[np.ndarray, Step]:
@@ -186,12 +197,12 @@ def _grid(table: Table, times: np.ndarray, unit: str) -> tuple[np.ndarray, Step]
     off = np.flatnonzero(np.abs(places - np.round(places)) > 0.01)
     if len(off):
         raise DataError(
-            f"{table.place(int(off[0]))}: this time lies between the places of a grid of one value a "
+            f"{table.place(int(off[0]))}: this time lies between the places of a grid of one value "
             f"{_named(width, unit)}, the commonest difference: bring the series to a regular grid first"
         )
     if places[-1] + 1 > THINNEST * len(times):
         raise DataError(
-            f"{table.name}: {len(times):,} rows over {places[-1] + 1:,.0f} places, one a {_named(width, unit)}: mostly "
+            f"{table.name}: {len(times):,} rows over {places[-1] + 1:,.0f} places, one {_named(width, unit)}: mostly "
             "gaps; bring the series to a regular grid first"
         )
     return np.round(places).astype(np.int64), _named(width, unit)
@@ -221,12 +232,17 @@ def _are_months(moments: list[datetime]) -> bool:
 
 
 def _moment(cell: str) -> datetime | None:
-    """A date or a time in ISO 8601, years and months included, or with dots; zones are brought to UTC."""
-    if dotted := _DOTTED.match(cell):
-        day, month, year = map(int, dotted.groups())
-        cell = f"{year:04d}-{month:02d}-{day:02d}{cell[dotted.end() :]}"
-    if len(cell) == 7 and cell[4] == "-":
-        cell = f"{cell}-01"
+    """A date or a time in ISO 8601, months included, or with dots or strokes; zones are brought to UTC."""
+    if found := _DAY_FIRST.match(cell):
+        day, month, year = found.groups()
+    elif found := _YEAR_FIRST.match(cell):
+        year, mark, month, day = found.groups()
+        if day is None and mark == ".":  # 2024.3 is a number
+            return None
+    if found:
+        # ISO 8601 has two digits of each, of an hour too.
+        rest = re.sub(r"^([ T])(\d:)", r"\g<1>0\2", cell[found.end() :])
+        cell = f"{year}-{int(month):02d}-{int(day or 1):02d}{rest}"
     try:
         at = datetime.fromisoformat(cell)
     except ValueError:

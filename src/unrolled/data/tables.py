@@ -75,18 +75,22 @@ class Table:
     def numbers(self, column: str, option: str = "") -> np.ndarray:
         """(N,) float64, NaN where a cell is empty or says that its number is missing (NA, null, ?, …).
 
-        Where cells are not parted by commas, 3,5 is read as 3.5, if the column's numbers are written so throughout.
+        Where cells are not parted by commas, 3,5 is read as 3.5, if the column's numbers are written so throughout;
+        where they are, a comma in quotes may as well part thousands, and is refused.
         DataError names the first cell that is no number.
         """
         cells = self.column(column, option)
-        comma = any("," in cell for cell in cells) and not any("." in cell for cell in cells)
+        comma = self.separator != "," and any("," in cell for cell in cells) and not any("." in cell for cell in cells)
         values = np.full(len(cells), math.nan)
         for row, cell in enumerate(cells):
             if cell.casefold() in MISSING:
                 continue
             number = _number(cell.replace(",", ".") if comma else cell)
             if number is None:
-                raise DataError(f"{self.place(row)}: {_short(cell)} in column {column}, where a number was expected")
+                write = ": write numbers as in 1234.5" if "," in cell else ""
+                raise DataError(
+                    f"{self.place(row)}: {_short(cell)} in column {column}, where a number was expected{write}"
+                )
             values[row] = number
         return values
 
@@ -215,6 +219,10 @@ def _check_separator(separator: str) -> str:
 
 
 def _checked_header(cells: tuple[str, ...], place: str) -> tuple[str, ...]:
+    nameless = [number for number, cell in enumerate(cells, 1) if not cell]
+    if len(nameless) == 1:
+        # As pandas writes the index of a frame, and others what stands behind a last separator.
+        cells = tuple(cell or f"column {nameless[0]}" for cell in cells)
     for number, cell in enumerate(cells, 1):
         if not cell:
             raise DataError(f"{place}: column {number} has no name: the first row is to name each column")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from unrolled.data import reading
 from unrolled.errors import DataError
 
 #: The step that closes the phrase that was opened last.
@@ -67,7 +68,7 @@ def read_trees(text: str, name: str) -> list[Tree]:
     """
     trees: list[Tree] = []
     stack: list[_Open] = []
-    for line, row in enumerate(text.splitlines(), 1):
+    for line, row in enumerate(reading.split_lines(text), 1):
         place = f"{name}, line {line:,}"
         tokens = _TOKEN.findall(row)
         for number, token in enumerate(tokens):

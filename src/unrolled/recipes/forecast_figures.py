@@ -26,7 +26,8 @@ BATCH = 64
 class HeldOutWindows:
     """A part of a series, and what its figures are measured by.
 
-    windows: those of the part. period: m of the seasonal forecasts, 0 for none. mase: what MASE divides by.
+    windows: those of the part. period: m of the seasonal forecasts, 0 for none. mase: what MASE divides by; there is
+    none where that is 0 or NaN, of a training part that repeats itself exactly, or is shorter than a period.
     train: the places of the training part.
     """
 
@@ -99,7 +100,8 @@ def metric(model: Forecaster, part: HeldOutWindows) -> dict[str, float]:
         behind = name.removeprefix("error")
         if behind:  # of a forecast without a spread, CRPS is the mean absolute error
             figures[f"CRPS{behind}"] = float(np.abs(values).mean())
-        figures[f"MASE{behind}"] = float(np.abs(values).mean() / part.mase)
+        if part.mase > 0:
+            figures[f"MASE{behind}"] = float(np.abs(values).mean() / part.mase)
         figures[f"RMSE{behind}"] = float(np.sqrt((values**2).mean()))
     return figures
 

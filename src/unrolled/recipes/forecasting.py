@@ -157,9 +157,12 @@ def read_one(data: str, default: str, folder: Path, options: SeriesOptions) -> T
 
 
 def series_of(table: Table, time: str, target: str) -> Series:
-    """The series of a table: the columns that are named, or the only ones that there are."""
+    """The series of a table: the columns that are named, or the only ones that there are, which its summary says."""
+    from dataclasses import replace
+
     from unrolled.data.series import guess_time, number_columns, read_series
 
+    guessed = [what for what, name in (("times", time), ("values", target)) if not name]
     time = time or guess_time(table)
     if not target:
         others = [name for name in table.columns if name != time]
@@ -173,7 +176,11 @@ def series_of(table: Table, time: str, target: str) -> Series:
             )
             raise DataError(f"{table.name}: {found}: name the one to forecast with --target")
         target = candidates[0]
-    return read_series(table, time, (target,))
+    found = read_series(table, time, (target,))
+    if not guessed:
+        return found
+    which = "both columns" if len(guessed) == 2 else f"the column of {guessed[0]}"
+    return replace(found, summary=f"{found.summary}; {which} guessed")
 
 
 def usual_period(series: Series) -> float:

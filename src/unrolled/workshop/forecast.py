@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import tyro
 
 from unrolled.errors import DataError, OptionError
-from unrolled.figures import Band, Curves, Figure, Series, Table
+from unrolled.figures import Band, Curves, Series, Table
+from unrolled.workshop import disk
 from unrolled.workshop import folder as folders
 from unrolled.workshop.looking import Files, given_text, show
 from unrolled.workshop.messages import Message, Note
@@ -40,6 +42,8 @@ class ForecastRequest(Files):
     """How many steps ahead; 0: as many as the run was trained for. More takes a run of --way recursive."""
     seed: int = 0
     """Of the paths that are drawn for the intervals of a recursive forecast."""
+    csv: Annotated[str, tyro.conf.arg(metavar="FILE")] = ""
+    """Write the forecast to this file, as a table with commas: a row a step, its time, mean and intervals."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
@@ -68,7 +72,11 @@ def forecast(request: ForecastRequest) -> Iterator[Message]:
     series = read_series(run, request.file)
     yield Note(series.summary)
     ahead = forecast_from_end(run, series, request.steps, request.seed)
-    yield from show(figures_of(run, series, ahead), request)
+    picture, table = figures_of(run, series, ahead)
+    yield from show([picture, table], request)
+    if request.csv:
+        disk.write_whole(Path(request.csv), _as_csv(table))
+        yield Note(f"{request.csv}: {table.title}, as a table")
 
 
 def forecaster_of(run: Run) -> tuple[Forecaster, ForecastingOptions]:
@@ -83,6 +91,7 @@ def forecaster_of(run: Run) -> tuple[Forecaster, ForecastingOptions]:
 
 def read_series(run: Run, file: str) -> grids.Series:
     """The series of a file, of standard input or, where it is empty, the run's own, by the names that it learnt."""
+    from unrolled.data import series as grids
     from unrolled.data.tables import parse_table
     from unrolled.recipes.forecasting import read_one, series_of
 
@@ -94,8 +103,8 @@ def read_series(run: Run, file: str) -> grids.Series:
     series = series_of(table, run.assets["time"], run.assets["target"])
     if list(series.step) != run.assets["step"]:
         raise DataError(
-            f"{table.name}: one value a {series.step}, where {run.name} learnt from another step: bring the series to "
-            "that step, or train a run on this one"
+            f"{table.name}: one value {series.step}, where {run.name} learnt from one "
+            f"{grids.Step(*run.assets['step'])}: bring the series to that step, or train a run on this one"
         )
     return series
 
@@ -140,7 +149,7 @@ def forecast_from_end(run: Run, series: grids.Series, steps: int, seed: int) -> 
     return Ahead(times, tuple(said.forecast.mean[:steps, 0].tolist()), low, high)
 
 
-def figures_of(run: Run, series: grids.Series, ahead: Ahead) -> list[Figure]:
+def figures_of(run: Run, series: grids.Series, ahead: Ahead) -> tuple[Curves, Table]:
     """The forecast as a line with its intervals behind the end of the series, and as a table."""
     name, steps = series.names[0], len(ahead.times)
     levels = sorted(ahead.low)
@@ -159,6 +168,14 @@ def figures_of(run: Run, series: grids.Series, ahead: Ahead) -> list[Figure]:
         for level in reversed(levels)
     )
     named = series.step.count == 1 and series.step.unit
-    x_label = f"{f'{named}s' if named else f'steps of {series.step}'} after {series.time(len(series.values) - 1)}"
+    x_label = f"{f'{named}s' if named else f'steps, one {series.step},'} after {series.time(len(series.values) - 1)}"
     title = f"{name}, and what {run.name} says comes next"
-    return [Curves(title, (known, line), x_label, name, bands=bands), table]
+    return Curves(title, (known, line), x_label, name, bands=bands), table
+
+
+def _as_csv(table: Table) -> bytes:
+    """The rows under their columns' names; numbers with as many digits as a float32 has."""
+    from unrolled.data.tables import write_row
+
+    rows = [[f"{cell:.9g}" if isinstance(cell, float) else str(cell) for cell in row] for row in table.rows]
+    return "".join(f"{write_row(row)}\n" for row in [table.columns, *rows]).encode()

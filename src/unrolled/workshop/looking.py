@@ -6,6 +6,7 @@ import codecs
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Where a text is cut, a part of it begins: the first of these that is near.
 _BREAKS = ("\n\n\n", "\n\n", "\n")
+#: How the name of a file ends, letters.de or reviews.csv.gz, and hardly any single word.
+_ENDING = re.compile(r"\w\.[A-Za-z]\w{0,7}$")
 
 
 class Words(str):
@@ -203,12 +206,9 @@ def given_text(word: str, length: int, encoding: str = "utf-8") -> str:
 
 def means_words(word: str) -> bool:
     """Whether `word` is itself what is to be read: no file, nothing that looks like one, and not standard input."""
-    from unrolled.data import text
-
     if isinstance(word, Words):
         return True
-    ending = Path(word).suffix.lower()
-    looks_like_a_file = not any(map(str.isspace, word)) and (os.sep in word or ending in text.TEXT_ENDINGS)
+    looks_like_a_file = not any(map(str.isspace, word)) and (os.sep in word or _ENDING.search(word) is not None)
     return word != "-" and not looks_like_a_file and not os.path.exists(word)
 
 
@@ -216,7 +216,8 @@ def _standard_input(length: int, encoding: str) -> str:
     if sys.stdin is None or sys.stdin.isatty():
         raise DataError("- reads standard input, which is a terminal or closed: pipe a text in, or name a file")
     try:
-        return codecs.getreader(encoding)(sys.stdin.buffer).read(-1, length)[:length]
+        # utf-16 takes the mark itself, as it needs it; utf-8 leaves it.
+        return codecs.getreader(encoding)(sys.stdin.buffer).read(-1, length)[:length].removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise DataError(f"standard input is not {encoding} at byte {error.start}: pipe in a text that is") from error
 

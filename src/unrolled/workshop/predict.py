@@ -6,7 +6,6 @@ of them in front, columns of words with more columns.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import tyro
 
 from unrolled.errors import DataError, OptionError
 from unrolled.workshop import folder as folders
-from unrolled.workshop.looking import Words
+from unrolled.workshop.looking import means_words
 from unrolled.workshop.messages import Columns, Message, Predicted
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class PredictRequest:
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """A run's name or folder, of sentiment or tagging."""
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-|WORDS")]
-    """A file, - for standard input, or several words."""
+    """A file, - for standard input, or words."""
     form: Form = "auto"
     """lines: a text or sentence a line. table: rows under named columns. columns: a word a line. auto: for texts a
     table where the file is called so (.csv, .tsv, .parquet) or its first line names the column of the texts, else
@@ -127,7 +126,7 @@ def tags(run: Run, reading: Tagging, sentences: Sequence[Sequence[str]]) -> list
 
 def _of_texts(run: Run, column: str, form: Form, request: PredictRequest) -> Iterator[Message]:
     """column: the texts' in the training."""
-    from unrolled.data import tables
+    from unrolled.data import reading, tables
 
     if form == "table":
         yield from _of_table(run, column, _table(request), request.text)
@@ -137,7 +136,7 @@ def _of_texts(run: Run, column: str, form: Form, request: PredictRequest) -> Ite
         yield from _of_table(run, column, tables.parse_table(whole, name, request.separator), request.text)
         return
     # Without what is around them; a last line without anything is none.
-    texts = [line.strip() for line in whole.rstrip("\r\n").splitlines()]
+    texts = [line.strip() for line in reading.split_lines(whole.rstrip("\r\n"))]
     for number, one in enumerate(run.predict(texts)):
         yield Predicted(number + 1, _plain(texts[number], one), f"{one.label}\t{one.probability:.4f}\t{texts[number]}")
 
@@ -197,9 +196,10 @@ def _words(reading: Tagging, sentence: Sentence, word: int, said: Sequence[Seque
 
 
 def _of_sentences(run: Run, request: PredictRequest) -> Iterator[Message]:
+    from unrolled.data import reading
     from unrolled.data.tokens import split_words
 
-    sentences = [split_words(line) for line in _whole(request)[1].rstrip("\r\n").splitlines()]
+    sentences = [split_words(line) for line in reading.split_lines(_whole(request)[1].rstrip("\r\n"))]
     names = [name for name, _ in reading_of(run)[1].columns]  # type: ignore[union-attr]
     for number, said in enumerate(run.predict(sentences)):
         row = " ".join("/".join([word, *own]) for word, own in zip(sentences[number], said, strict=True))
@@ -210,7 +210,7 @@ def _of_sentences(run: Run, request: PredictRequest) -> Iterator[Message]:
 def _form(request: PredictRequest, texts: bool) -> Form:
     fitting: tuple[Form, ...] = ("lines", "table") if texts else ("lines", "columns")
     if request.form == "auto":
-        if _are_words(request.file):
+        if means_words(request.file):
             return "lines"
         endings = {ending.lower() for ending in Path(request.file).suffixes[-2:]}
         return ("table" if endings & TABLES else "lines") if texts else "columns"
@@ -222,7 +222,7 @@ def _form(request: PredictRequest, texts: bool) -> Form:
 def _table(request: PredictRequest) -> Table:
     from unrolled.data.tables import parse_table, read_table
 
-    if request.file != "-" and not _are_words(request.file):
+    if request.file != "-" and not means_words(request.file):
         return read_table(request.file, request.encoding, request.separator)
     name, whole = _whole(request)
     return parse_table(whole, name, request.separator)
@@ -232,7 +232,7 @@ def _whole(request: PredictRequest) -> tuple[str, str]:
     """The name of the file, for messages, and all that is in it. DataError where that is nothing."""
     from unrolled.data import reading, text
 
-    if _are_words(request.file):
+    if means_words(request.file):
         return "the words", request.file
     if request.file != "-":
         found = text.find_files([request.file])
@@ -254,11 +254,6 @@ def _whole(request: PredictRequest) -> tuple[str, str]:
     if not whole.strip():
         raise DataError(f"{name}: empty, where something to say a label or tags of was expected: name another file")
     return name, whole
-
-
-def _are_words(file: str) -> bool:
-    """What has a blank in it and is no file is a text; and what a browser sends, always."""
-    return isinstance(file, Words) or (any(map(str.isspace, file.strip())) and not os.path.exists(file))
 
 
 def _free_name(name: str, taken: Sequence[str]) -> str:

@@ -97,7 +97,9 @@ def check(run: Run) -> EncoderDecoder:
 
 def lines(text: str, name: str) -> list[str]:
     """A text's lines, without the end of the last one. DataError where there is nothing on them."""
-    found = text.removeprefix("\ufeff").splitlines()
+    from unrolled.data import reading
+
+    found = reading.split_lines(text)
     if not any(line.strip() for line in found):
         raise DataError(f"{name}: empty, where a sentence a line was expected: give another")
     return found
