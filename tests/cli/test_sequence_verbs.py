@@ -43,6 +43,9 @@ def test_a_file_is_translated_line_by_line(command: Command) -> None:
     first, second, third = said.out.split("\n")[:-1]
     assert second == "" and first != "" and third != ""
     assert command("translate", run, "the cat sat.", "--beam", 2).out == first + "\n"
+    # What Python takes for a line's end, and no file means so, ends none.
+    (command.folder / "odd.txt").write_text("the cat\u2028sat.\fthen\n", encoding="utf-8")
+    assert command("translate", run, "odd.txt", "--beam", 1).out.count("\n") == 1
     lines = [json.loads(line) for line in command("--json", "translate", run, "in.txt", "--beam", 2).out.splitlines()]
     assert [(one["event"], one["line"], one["text"]) for one in lines] == [
         ("translated", 1, first),
@@ -109,6 +112,19 @@ def test_two_files_of_different_lengths_are_told_apart(command: Command) -> None
     (command.folder / "b").write_text("eins\n")
     said = command("train", "translate", "--data", "a", "--translations", "b", *SMALL)
     one_line(said, "a has 2 lines and b 1", "put the missing lines in")
+
+
+def test_both_files_are_found_again_from_another_folder(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = write_translations(command.folder / "p.tsv", 40).read_text(encoding="utf-8").splitlines()
+    for side, name in enumerate(("a.txt", "b.txt")):
+        (command.folder / name).write_text("\n".join(pair.split("\t")[side] for pair in pairs), encoding="utf-8")
+    files = ["--data", "a.txt", "--translations", "b.txt"]
+    said = command("train", "translate", *files, *PIECES, *SMALL[:-1], 1, "--name", "two", "--runs", command.runs)
+    assert said.code == 0, said.error
+    (command.folder / "elsewhere").mkdir()
+    monkeypatch.chdir(command.folder / "elsewhere")
+    said = command("evaluate", "two", "--runs", command.runs)
+    assert said.code == 0 and "BLEU, beam 5" in said.out, said.error
 
 
 def test_every_line_gets_a_tree_over_its_words(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,21 @@ def test_a_step_that_was_not_trained_on_counts_in_the_brackets_and_not_in_the_lo
     odd = read_trees("(S (XX rain))", "f")
     alone, both = (parse.metric(model, HeldOutTrees(trees, grammar, 1)) for trees in (TREES, TREES + odd))
     assert alone["loss"] == pytest.approx(both["loss"])
+
+
+def test_a_part_whose_trees_all_have_unknown_steps_is_not_measured(tmp_path: Path) -> None:
+    file = tmp_path / "few.ptb"
+    file.write_text("\n".join(f"(S (X{number} a))" for number in range(12)))
+    data = parse.data(small(tmp_path, data=str(file)), tmp_path, None)
+    assert data.held_out == {"valid": None, "test": None} and len(data.assets["shown"]) == 1
+
+
+def test_trees_come_through_standard_input_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(write_trees(tmp_path / "t.ptb").read_bytes())))
+    piped, again, read = (
+        parse.data(small(tmp_path, data=name), tmp_path, None) for name in ("-", "-", str(tmp_path / "t.ptb"))
+    )
+    assert piped.digest == again.digest == read.digest
 
 
 def test_long_sentences_are_left_out_of_every_part(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,22 @@ def test_two_files_and_the_other_way_round(tmp_path: Path) -> None:
     assert swapped.held_out["test"].sentences == data.held_out["test"].references
     again = translate.data(with_changes(options, {"seed": 5}), tmp_path, None)
     assert again.held_out["valid"].sentences == data.held_out["valid"].sentences
+
+
+def test_pairs_come_through_standard_input_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = write_translations(tmp_path / "p.tsv").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    piped, again, read = (
+        translate.data(small(tmp_path, data=name), tmp_path, None) for name in ("-", "-", str(tmp_path / "p.tsv"))
+    )
+    assert piped.digest == again.digest == read.digest
+    assert piped.held_out["test"].sentences == read.held_out["test"].sentences
+
+
+def test_a_translation_is_one_line_whatever_is_written() -> None:
+    symbols = Sentences.learn(DE, EN, "bpe", 400, backwards=False)
+    ids = np.concatenate([symbols.target("A man"), symbols.vocabulary.encode("\n\r"), symbols.target("runs.")])
+    assert symbols.text(ids, [], np.zeros((len(ids), 0))) == "A man runs."
 
 
 def test_without_attention_nothing_is_looked_at(tmp_path: Path) -> None:

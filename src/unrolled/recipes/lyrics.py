@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
@@ -34,6 +34,8 @@ STEPS = 2000
 @dataclass(frozen=True)
 class LyricsOptions(language_model.LanguageModelOptions):
     """Options of lyrics. The data is poems with an empty line between them, all of one rhyme scheme."""
+
+    PATHS: ClassVar[tuple[str, ...]] = ("data", "pronunciations")
 
     scheme: Annotated[str, tyro.conf.arg(metavar="LETTERS")] = "ABABCDCDEFEFGG"
     """A letter for each line of a poem; lines of the same letter rhyme. Other poems are passed over."""

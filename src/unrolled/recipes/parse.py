@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from unrolled.errors import DataError
-from unrolled.recipes import pairs
+from unrolled.recipes import language, pairs
 from unrolled.recipes.recipe import CellName, Data, Recipe, require
 from unrolled.training.settings import Budget, Settings
 
@@ -120,7 +120,7 @@ def data(options: ParseOptions, folder: Path, assets: Mapping[str, Any] | None) 
     from unrolled.data.examples import Shuffled
     from unrolled.data.pairs import gather
 
-    parts, summary, digest = _read(options)
+    parts, summary, digest = _read(options, folder)
     grammar = Grammar.of(parts["train"]) if assets is None else Grammar.from_assets(assets)
     words = [tree.words() for tree in parts["train"]]
     sources, targets = [grammar.spellings.read(one) for one in words], [grammar.encode(tree) for tree in parts["train"]]
@@ -133,10 +133,7 @@ def data(options: ParseOptions, folder: Path, assets: Mapping[str, Any] | None) 
             "steps",
             lengths=np.array([len(target) for target in targets]),
         ),
-        held_out={
-            "valid": HeldOutTrees(parts["valid"], grammar, 1) if parts["valid"] else None,
-            "test": HeldOutTrees(parts["test"], grammar, BEAM) if parts["test"] else None,
-        },
+        held_out={part: _held_out(parts[part], grammar, beam) for part, beam in (("valid", 1), ("test", BEAM))},
         assets={**grammar.to_assets(), "shown": [tree.words() for tree in parts["valid"][:SHOWN]]},
         summary=f"{summary}; of at most {options.longest} words: {len(parts['train']):,} to train on, "
         f"{len(parts['valid']):,} to validate, {len(parts['test']):,} to test",
@@ -144,16 +141,16 @@ def data(options: ParseOptions, folder: Path, assets: Mapping[str, Any] | None) 
     )
 
 
-def _read(options: ParseOptions) -> tuple[dict[str, list[Tree]], str, str]:
-    """train, valid and test, no longer than asked for; a summary; a digest."""
+def _read(options: ParseOptions, folder: Path) -> tuple[dict[str, list[Tree]], str, str]:
+    """train, valid and test, no longer than asked for; a summary; a digest. folder: where standard input is kept."""
     from unrolled.data import named, treebank
     from unrolled.data.sequences import random_split
 
-    if options.data in {"", "gum_constituents"} and not Path(options.data or "gum_constituents").exists():
+    if options.data == "" or (options.data == "gum_constituents" and not Path(options.data).exists()):
         read = treebank.gum(named.find("gum_constituents"))
         whole = {name: read.parts[name] for name in ("train", "valid", "test")}
     else:
-        read = treebank.trees_in(options.data, options.encoding)
+        read = treebank.trees_in(language.one_path(options.data, "", folder), options.encoding)
         held_out = min(HELD_OUT, len(read.parts["all"]) // 10)
         split = random_split(read.parts["all"], (held_out, held_out), seed=0)
         whole = dict(zip(("train", "valid", "test"), split, strict=True))
@@ -164,6 +161,11 @@ def _read(options: ParseOptions) -> tuple[dict[str, list[Tree]], str, str]:
     if not parts["train"]:
         raise DataError(f"{read.summary}, and no sentence to train on has at most {options.longest} words: --longest")
     return parts, read.summary, read.digest
+
+
+def _held_out(trees: list[Tree], grammar: Grammar, beam: int) -> HeldOutTrees | None:
+    """None where there is no loss to measure: no tree, or of a small file's few none of known steps alone."""
+    return HeldOutTrees(trees, grammar, beam) if any(not grammar.unknown(tree) for tree in trees) else None
 
 
 class HeldOutTrees(NamedTuple):

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 import tyro
 
@@ -32,6 +32,9 @@ Sizes = Annotated[tuple[int, ...], tyro.conf.arg(metavar="H [H ...]")]
 @dataclass(frozen=True)
 class Options:
     """What every recipe can be told. A recipe's own options are a frozen dataclass that extends this."""
+
+    #: The options that may name a file: a run keeps where it is, whichever folder it is opened from.
+    PATHS: ClassVar[tuple[str, ...]] = ("data",)
 
     data: Annotated[str, tyro.conf.arg(metavar="NAME|PATH|-")] = ""
     """A data set's name, a file, a folder, or - for standard input. Empty: the recipe's own."""

@@ -114,7 +114,8 @@ class Sentences:
         from unrolled.data.vocabulary import BPEVocabulary
 
         if isinstance(self.vocabulary, BPEVocabulary):
-            return self.vocabulary.decode(ids).strip()
+            # On one line, whatever pieces a network that has learnt little writes.
+            return " ".join(self.vocabulary.decode(ids).split())
         written = []
         for number, symbol in enumerate(ids):
             unknown = symbol == 0 and weights.shape[1] > 0

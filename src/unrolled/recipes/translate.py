@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+
+import tyro
 
 from unrolled.errors import OptionError
-from unrolled.recipes import pairs
+from unrolled.recipes import language, pairs
 from unrolled.recipes.recipe import Data, Recipe, require
 from unrolled.recipes.sentences import Sentences
 from unrolled.training.settings import Budget, Settings
@@ -31,7 +33,9 @@ BEAM, LENGTH_PENALTY = 5, 1.0
 class TranslateOptions(pairs.PairOptions):
     """Options of translate. The data is Multi30k, German to English; or a file with a tab a line; or two files."""
 
-    translations: str = ""
+    PATHS: ClassVar[tuple[str, ...]] = ("data", "translations")
+
+    translations: Annotated[str, tyro.conf.arg(metavar="PATH")] = ""
     """The file with the translations of --data, line by line; empty: --data has both, with a tab between."""
     swap: bool = False
     """Translate the other way: from the second language to the first."""
@@ -65,7 +69,7 @@ def data(options: TranslateOptions, folder: Path, assets: Mapping[str, Any] | No
     from unrolled.data.examples import Shuffled
 
     require_sacrebleu()
-    parts, summary, digest = _read(options)
+    parts, summary, digest = _read(options, folder)
     train = parts["train"]
     if assets is None:
         symbols = Sentences.learn(train.sources, train.targets, options.symbols, options.vocabulary, options.reversed)
@@ -97,24 +101,25 @@ def data(options: TranslateOptions, folder: Path, assets: Mapping[str, Any] | No
     )
 
 
-def _read(options: TranslateOptions) -> tuple[dict[str, ParallelText], str, str]:
-    """train, valid and test; a summary; a digest."""
+def _read(options: TranslateOptions, folder: Path) -> tuple[dict[str, ParallelText], str, str]:
+    """train, valid and test; a summary; a digest. folder: where standard input is kept."""
     from dataclasses import replace
 
     from unrolled.data import named, parallel_text
     from unrolled.data.sequences import random_split
 
-    if options.data in {"", "multi30k"} and not Path(options.data or "multi30k").exists():
+    if options.data == "" or (options.data == "multi30k" and not Path(options.data).exists()):
         files = {language: [named.find(f"multi30k_{part}_{language}") for part in PARTS] for language in ("de", "en")}
         read = [parallel_text.two_files(de, en) for de, en in zip(files["de"], files["en"], strict=True)]
         parts = dict(zip(("train", "valid", "test"), read, strict=True))
         summary = f"Multi30k: {len(read[0].sources):,} pairs to train on, {len(read[1].sources):,} to validate"
         digest = " ".join(part.digest for part in read)
     else:
+        file = language.one_path(options.data, "", folder)
         if options.translations:
-            whole = parallel_text.two_files(options.data, options.translations, options.encoding)
+            whole = parallel_text.two_files(file, options.translations, options.encoding)
         else:
-            whole = parallel_text.two_columns(options.data, options.encoding)
+            whole = parallel_text.two_columns(file, options.encoding)
         both = list(zip(whole.sources, whole.targets, strict=True))
         held_out = min(HELD_OUT, len(both) // 10)
         # Which pairs are held out does not depend on the run's seed, so that runs can be compared.
@@ -123,7 +128,7 @@ def _read(options: TranslateOptions) -> tuple[dict[str, ParallelText], str, str]
             name: replace(whole, sources=[one for one, _ in part], targets=[other for _, other in part])
             for name, part in zip(("train", "valid", "test"), split, strict=True)
         }
-        summary = f"{whole.summary}: {len(split[0]):,} to train on, {held_out:,} to validate, {held_out:,} to test"
+        summary = f"{whole.summary}; {len(split[0]):,} to train on, {held_out:,} to validate, {held_out:,} to test"
         digest = whole.digest
     if options.swap:
         parts = {name: replace(part, sources=part.targets, targets=part.sources) for name, part in parts.items()}

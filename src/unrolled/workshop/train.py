@@ -108,7 +108,8 @@ def train_events(
     """
     started = session.process_start() if started is None else started
     recipe = registry.find(request.recipe)
-    options = replace(request.options, data=_from_anywhere(request.options.data))
+    named = {name: _from_anywhere(getattr(request.options, name)) for name in request.options.PATHS}
+    options = replace(request.options, **named)
     with session.team_for(options) as team:
         runs = folders.runs_folder(request.runs)
         new: list[RunFolder] = []
@@ -163,9 +164,9 @@ def resume(request: ResumeRequest) -> Iterator[Event | Message]:
         yield from session.run(work, started, resuming=True)
 
 
-def _from_anywhere(data: str) -> str:
-    """`data` as it can be found again from another folder: a path becomes absolute, a name or - stays."""
-    return str(Path(data).resolve()) if data not in {"", "-"} and os.path.exists(data) else data
+def _from_anywhere(named: str) -> str:
+    """`named` as it can be found again from another folder: a path becomes absolute, a name or - stays."""
+    return str(Path(named).resolve()) if named not in {"", "-"} and os.path.exists(named) else named
 
 
 def _data(recipe: Recipe, options: Options, folder: RunFolder, assets: Mapping[str, Any] | None) -> Data:
