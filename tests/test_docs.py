@@ -28,6 +28,11 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROO
 SHORTENED = "steps=3, sizes=(16,), embedding=8, batch_size=4, window=16, threads=1"
 
 
+def write_sales(file: Path) -> None:
+    """A series as the pages speak of it."""
+    file.write_text(write_series(file, 400, ()).read_text().replace("day,warmth", "date,sold"))
+
+
 def blocks(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
@@ -37,6 +42,7 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     write_text(tmp_path / "book.txt")
     write_reviews(tmp_path / "reviews.csv")
+    write_sales(tmp_path / "sales.csv")
     code = "\n".join(blocks(page))
     if "import keras" in code:
         monkeypatch.setenv("KERAS_BACKEND", "torch")
@@ -51,8 +57,7 @@ def test_the_commands_over_own_files_run(name: str, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("UNROLLED_RUNS", str(tmp_path / "runs"))
     write_reviews(tmp_path / "reviews.csv")
     write_columns(tmp_path / "words.conll")
-    series = write_series(tmp_path / "sales.csv", 400, ())
-    series.write_text(series.read_text().replace("day,warmth", "date,sold"))
+    write_sales(tmp_path / "sales.csv")
     pairs = write_translations(tmp_path / "pairs.tsv", 80).read_text(encoding="utf-8").splitlines()
     for number, side in enumerate(("a.txt", "b.txt")):
         (tmp_path / side).write_text("\n".join(pair.split("\t")[number] for pair in pairs), encoding="utf-8")

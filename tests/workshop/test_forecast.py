@@ -11,6 +11,9 @@ import pytest
 
 import unrolled
 from unrolled.cli.main import main
+from unrolled.data import series
+from unrolled.data.tables import read_table
+from unrolled.errors import OptionError
 from unrolled.figures import Curves, Table
 from unrolled.workshop.forecast import figures_of, forecast_from_end, read_series
 
@@ -30,27 +33,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_forecast_goes_on_from_the_end_of_what_was_learnt_from(runs: Path) -> None:
     run = unrolled.load(runs / "direct")
-    series = read_series(run, "")
-    ahead = forecast_from_end(run, series, 0, 0)
+    own = read_series(run, "")
+    ahead = forecast_from_end(run, own, 0, 0)
     assert ahead.times == ("2020-06-09", "2020-06-10", "2020-06-11", "2020-06-12")
     for k in range(4):
         assert ahead.low[0.95][k] < ahead.low[0.8][k] < ahead.mean[k] < ahead.high[0.8][k] < ahead.high[0.95][k]
     # A shorter forecast is the beginning of the longer one.
-    assert forecast_from_end(run, series, 2, 0).mean == ahead.mean[:2]
-    curves, table = figures_of(run, series, ahead)
+    assert forecast_from_end(run, own, 2, 0).mean == ahead.mean[:2]
+    curves, table = figures_of(run, own, ahead)
     assert isinstance(curves, Curves) and isinstance(table, Table)
     assert table.columns == ("day", "warmth", "low 80%", "high 80%", "low 95%", "high 95%")
     assert table.rows[1][:2] == ("2020-06-10", ahead.mean[1])
     assert [band.name for band in curves.bands] == ["95%", "80%"]
     known, line = curves.series
-    assert known.x[-1] == line.x[0] == 0 and known.y[-1] == line.y[0] == series.values[-1, 0]
+    assert known.x[-1] == line.x[0] == 0 and known.y[-1] == line.y[0] == own.values[-1, 0]
     assert line.y[1:] == ahead.mean and len(known.x) == 24
 
 
 def test_a_recursive_run_forecasts_as_far_as_it_is_asked(runs: Path) -> None:
     run = unrolled.load(runs / "recursive")
-    series = read_series(run, "")
-    far, near = (forecast_from_end(run, series, steps, 3) for steps in (30, 5))
+    own = read_series(run, "")
+    far, near = (forecast_from_end(run, own, steps, 3) for steps in (30, 5))
     assert len(far.times) == 30 and far.times[-1] == "2020-07-08"
     assert far.mean[:5] == pytest.approx(near.mean, rel=1e-5)
 
@@ -79,11 +82,32 @@ def test_the_command(
     out = capsys.readouterr().out
     assert "160 values of warmth, one a day" in out and "2020-06-12" in out and "what direct says comes next" in out
     assert svg.read_text().count('fill-opacity="0.16"') == 2 and svg.with_stem("ahead-2").exists()
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((runs / "series.csv").read_bytes())))
+    # A byte-order mark before the first column's name, as spreadsheets write it, is no part of it.
+    marked = "\ufeff".encode() + (runs / "series.csv").read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(marked)))
     assert main(["--json", "forecast", "recursive", "-", "--steps", "9", "--runs", str(runs)]) == 0
     note, curves, table = map(json.loads, capsys.readouterr().out.splitlines())
     assert note["event"] == "note" and len(table["figure"]["rows"]) == 9
     assert [band["about"] for band in curves["figure"]["bands"]] == ["forecast", "forecast"]
+
+
+def test_the_numbers_go_into_a_table_that_is_read_back_as_a_series(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "ahead.csv"
+    assert main(["forecast", "direct", "--runs", str(runs), "--csv", str(file)]) == 0
+    ahead = unrolled.load(runs / "direct").forecast()
+    table = read_table(file)
+    assert table.columns == ("day", "warmth", "low 80%", "high 80%", "low 95%", "high 95%")
+    found = series.read_series(table, "day", ("warmth", "high 95%"))
+    assert found.time(0) == ahead.times[0] and found.step == series.Step(1, "day")
+    np.testing.assert_allclose(found.values.T, [ahead.mean, ahead.high[0.95]], rtol=1e-8)
+
+
+def test_from_python(runs: Path) -> None:
+    run = unrolled.load(runs / "recursive")
+    assert run.forecast(runs / "series.csv", steps=9, seed=2) == run.forecast(steps=9, seed=2)
+    assert len(run.forecast().times) == 4
+    with pytest.raises(OptionError, match="forecasts no series; take a run of forecast or temperature"):
+        unrolled.load(runs / "adding").forecast()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +125,7 @@ def test_the_command(
         (
             ["direct"],
             "day,warmth\n2020-01-01,1\n2020-01-08,2\n",
-            "mine.csv: one value a week, where direct learnt from",
+            "mine.csv: one value a week, where direct learnt from one a day: bring the series to that step",
         ),
         (["direct"], "day,warmth\n2020-01-01,1\n2020-01-02,two\n", "mine.csv, line 3: 'two' in column warmth"),
     ],

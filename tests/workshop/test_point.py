@@ -12,6 +12,7 @@ import pytest
 
 import unrolled
 from unrolled.cli.main import main
+from unrolled.errors import DataError, OptionError
 from unrolled.workshop.point import picture, pointed
 from unrolled.workshop.run import Run
 
@@ -104,6 +105,21 @@ def test_mistakes_in_one_line(
     assert main(["point", name, str(file), "--runs", str(runs)]) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1
+
+
+def test_from_python(runs: Path) -> None:
+    run = load(runs, "convex-hull")
+    assert run.point(POINTS.tolist()) == pointed(run, POINTS)
+    for points, said in (
+        ([[0, 0], [1, 0]], "the points: 2 points; expected from 3"),
+        ([[0, 0, 1]] * 4, r"pairs of finite numbers were expected, \(N, 2\); \(4, 3\) came"),
+        ([[0, 0], [1, np.nan], [0, 1]], "pairs of finite numbers"),
+        ([[0, 0], [1]], "pairs of numbers were expected"),
+    ):
+        with pytest.raises(DataError, match=said):
+            run.point(points)
+    with pytest.raises(OptionError, match="points at nothing"):
+        load(runs, "adding").point(POINTS)
 
 
 def test_an_answer_comes_at_once(runs: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from unrolled.errors import OptionError
+from unrolled.errors import DataError, OptionError
 from unrolled.figures import Points, Series
 from unrolled.workshop import folder as folders
 from unrolled.workshop.looking import Files, given_text, means_words, show
@@ -68,6 +68,22 @@ def point(request: PointRequest) -> Iterator[Message]:
     numbers = pointed(run, points)
     yield Pointed(numbers, _SHOWN[run.recipe_name])
     yield from show([picture(points, numbers, run)], request)
+
+
+def checked(points: object) -> np.ndarray:
+    """Anything that NumPy takes as (N, 2) float64. DataError where it is no set of points that has an answer."""
+    import numpy as np
+
+    from unrolled.data.points_file import check_points
+
+    try:
+        found = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("the points: pairs of numbers were expected, (N, 2), and something else came") from error
+    if found.shape[1:] != (2,) or not np.isfinite(found).all():
+        raise DataError(f"the points: pairs of finite numbers were expected, (N, 2); {found.shape} came")
+    check_points(found, "the points")
+    return found
 
 
 def pointed(run: Run, points: np.ndarray) -> tuple[int, ...]:

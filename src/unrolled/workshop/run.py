@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -29,6 +29,9 @@ from unrolled.workshop.folder import RunFolder
 from unrolled.workshop.messages import Piece
 from unrolled.workshop.options import from_plain, to_plain
 from unrolled.workshop.weights import load_weights, read_weights, write_weights
+
+if TYPE_CHECKING:
+    from unrolled.workshop.forecast import Ahead
 
 
 def load(path: str | Path, cell: str = "") -> Run:
@@ -162,6 +165,22 @@ class Run:
             return predict.labels(self, classifying, items)
         assert tagging is not None
         return predict.tags(self, tagging, items)
+
+    def forecast(self, file: str | Path = "", steps: int = 0, seed: int = 0) -> Ahead:
+        """The next `steps` values (0: as many as it learnt to) of the table in `file`, or of what it learnt from, with
+        their times and the ends of their intervals, by a run of forecast or temperature. seed: of drawn paths.
+        """
+        from unrolled.workshop.forecast import forecast_from_end, read_series
+
+        return forecast_from_end(self, read_series(self, str(file)), steps, seed)
+
+    def point(self, points: Any) -> tuple[int, ...]:
+        """The answer about points (N, 2), anything that NumPy takes: their numbers from 1, the corners of a hull, a
+        tour, or three for each triangle, by a run of convex-hull, salesman or delaunay.
+        """
+        from unrolled.workshop.point import checked, pointed
+
+        return pointed(self, checked(points))
 
     def sample(
         self,
