@@ -233,16 +233,7 @@ def _are_months(moments: list[datetime]) -> bool:
 
 def _moment(cell: str) -> datetime | None:
     """A date or a time in ISO 8601, months included, or with dots or strokes; zones are brought to UTC."""
-    if found := _DAY_FIRST.match(cell):
-        day, month, year = found.groups()
-    elif found := _YEAR_FIRST.match(cell):
-        year, mark, month, day = found.groups()
-        if day is None and mark == ".":  # 2024.3 is a number
-            return None
-    if found:
-        # ISO 8601 has two digits of each, of an hour too.
-        rest = re.sub(r"^([ T])(\d:)", r"\g<1>0\2", cell[found.end() :])
-        cell = f"{year}-{int(month):02d}-{int(day or 1):02d}{rest}"
+    cell = _as_iso(cell)
     try:
         at = datetime.fromisoformat(cell)
     except ValueError:
@@ -251,6 +242,21 @@ def _moment(cell: str) -> datetime | None:
         return None
     offset = at.utcoffset()
     return at if offset is None else at.replace(tzinfo=None) - offset
+
+
+def _as_iso(cell: str) -> str:
+    """A date with dots, with strokes or without its zeros, as ISO 8601 writes it; anything else as it is."""
+    if found := _DAY_FIRST.match(cell):
+        day, month, year = found.groups()
+    elif found := _YEAR_FIRST.match(cell):
+        year, mark, month, day = found.groups()
+        if day is None and mark == ".":  # 2024.3 is a number
+            return cell
+    else:
+        return cell
+    # Two digits of an hour, too.
+    rest = re.sub(r"^([ T])(\d:)", r"\g<1>0\2", cell[found.end() :])
+    return f"{year}-{int(month):02d}-{int(day or 1):02d}{rest}"
 
 
 def _plain(cell: str) -> float | None:

@@ -109,7 +109,7 @@ def train_events(
     started = session.process_start() if started is None else started
     recipe = registry.find(request.recipe)
     named = {name: _from_anywhere(getattr(request.options, name)) for name in request.options.PATHS}
-    options = replace(request.options, **named)
+    options = with_changes(request.options, named)
     with session.team_for(options) as team:
         runs = folders.runs_folder(request.runs)
         new: list[RunFolder] = []
