@@ -1,22 +1,14 @@
-// The one file that knows Python: numbers and addresses in, nothing out. Shapes and types were checked by whoever
-// calls; what the lengths hold is checked here, since it is quick here.
-#include <nanobind/nanobind.h>
-#include <nanobind/stl/vector.h>
-
+// The one place that knows Python, with program_binding.h: numbers and addresses in, nothing out. Shapes and types were
+// checked by whoever calls; what the lengths hold is checked here, since it is quick here.
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "pages.h"
-#include "program.h"
+#include "program_binding.h"
 #include "recurrence.h"
 #include "scan.h"
 #include "stream.h"
-
-namespace nb = nanobind;
-using namespace unrolled;
 
 namespace {
 
@@ -76,15 +68,6 @@ Scan describe_scan(int number, long T, long rows, long columns, bool reverse, in
   p.start = reinterpret_cast<const void*>(start);
   p.h = reinterpret_cast<void*>(h);
   return p;
-}
-
-typedef std::vector<std::int64_t> Numbers;
-
-template <class T>
-std::vector<T> copied(const nb::bytes& bytes) {
-  std::vector<T> items(bytes.size() / sizeof(T));
-  std::memcpy(static_cast<void*>(items.data()), bytes.c_str(), items.size() * sizeof(T));
-  return items;
 }
 
 }  // namespace
@@ -209,40 +192,21 @@ NB_MODULE(_native, m) {
     kernels().scan->backward[number](p);
   });
 
-  // code: Instructions as they stand in memory. Of each of `arrays`: data, time, row, width, written; of `states`: before,
-  // after, start, last; of `weights`: data, N, K, stride, transposed; of `totals`: data, width.
-  m.def("run_program", [](int number, long T, long B, bool reverse, int threads, std::uintptr_t lengths, nb::bytes code,
+  m.def("run_program", [](int number, long T, long B, bool reverse, int threads, std::uintptr_t lengths, const nb::bytes& code,
                           long registers, const Numbers& arrays, const Numbers& states, const Numbers& weights,
                           const Numbers& totals) {
-    if (number < 0 || number > int(Number::float64)) throw std::invalid_argument("programs are of float32 or float64");
-    const std::vector<Instruction> instructions = copied<Instruction>(code);
-    std::vector<ProgramArray> arrays_(arrays.size() / 5);
-    for (std::size_t k = 0; k < arrays_.size(); ++k) {
-      const std::int64_t* one = arrays.data() + 5 * k;
-      arrays_[k] = {reinterpret_cast<void*>(one[0]), long(one[1]), long(one[2]), long(one[3]), one[4] != 0};
-      if (one[4]) large_pages(arrays_[k].data, T * one[1] * stored_bytes(number));
-    }
-    std::vector<ProgramState> states_(states.size() / 4);
-    for (std::size_t k = 0; k < states_.size(); ++k) {
-      const std::int64_t* one = states.data() + 4 * k;
-      states_[k] = {long(one[0]), long(one[1]), reinterpret_cast<const void*>(one[2]), reinterpret_cast<void*>(one[3])};
-    }
-    std::vector<ProgramWeights> weights_(weights.size() / 5);
-    for (std::size_t k = 0; k < weights_.size(); ++k) {
-      const std::int64_t* one = weights.data() + 5 * k;
-      weights_[k] = {reinterpret_cast<const void*>(one[0]), long(one[1]), long(one[2]), long(one[3]), one[4] != 0};
-    }
-    std::vector<ProgramTotal> totals_(totals.size() / 2);
-    for (std::size_t k = 0; k < totals_.size(); ++k)
-      totals_[k] = {reinterpret_cast<void*>(totals[2 * k]), long(totals[2 * k + 1])};
-    const Program p{T, B, reverse, threads, reinterpret_cast<const std::int64_t*>(lengths),
-                    instructions.data(), long(instructions.size()), registers,
-                    arrays_.data(), long(arrays_.size()), states_.data(), long(states_.size()),
-                    weights_.data(), long(weights_.size()), totals_.data(), long(totals_.size())};
+    const Told told(number, code, registers, arrays, states, weights, totals);
+    const Program p = told.program(T, B, reverse, threads, reinterpret_cast<const std::int64_t*>(lengths));
+    for (const ProgramArray& one : told.arrays)
+      if (one.written) large_pages(one.data, T * one.time * stored_bytes(number));
     check_lengths(p.lengths, T, B);
     const nb::gil_scoped_release release;
     kernels().programs->run[number](p);
   });
+
+  nb::class_<Packed>(m, "PackedProgram")
+      .def(nb::init<int, const nb::bytes&, long, const Numbers&, const Numbers&, const Numbers&, const Numbers&>())
+      .def("run", &Packed::run);
 
   m.def("product", [](int number, long M, long N, long K, std::uintptr_t A, long A_stride, bool A_transposed,
                       std::uintptr_t B, long B_stride, bool B_transposed, std::uintptr_t bias, std::uintptr_t to,

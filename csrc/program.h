@@ -94,8 +94,16 @@ struct Program {
   long total_count;
 };
 
+// A program whose weights stay packed, and whose threads keep their room, from call to call: what closed loops run. One
+// call at a time.
+struct PackedProgram;
+
+// float32, float64.
 struct ProgramKernels {
-  void (*run[2])(const Program&);  // float32, float64
+  void (*run[2])(const Program&);
+  PackedProgram* (*pack[2])(const Program&);              // one without totals; where its streams are does not matter yet
+  void (*run_packed[2])(PackedProgram*, const Program&);  // the same one, without lengths, on any T and B
+  void (*release[2])(PackedProgram*);
 };
 
 }  // namespace unrolled

@@ -68,7 +68,10 @@ constexpr ScanKernels SCAN = {
     {Scanning<float, false>::run<false>, Scanning<double, false>::run<false>, Scanning<float, true>::run<false>,
      Scanning<double, true>::run<false>}};
 
-constexpr ProgramKernels PROGRAMS = {{Programs<float>::call, Programs<double>::call}};
+constexpr ProgramKernels PROGRAMS = {{Programs<float>::call, Programs<double>::call},
+                                     {Programs<float>::packed, Programs<double>::packed},
+                                     {Programs<float>::call_packed, Programs<double>::call_packed},
+                                     {Programs<float>::release, Programs<double>::release}};
 
 constexpr Kernels TABLE = {UNROLLED_TEXT(UNROLLED_SET),
                            CELLS,

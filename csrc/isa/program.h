@@ -15,6 +15,7 @@
 namespace {
 
 using unrolled::Barrier;
+using unrolled::PackedProgram;
 using unrolled::Program;
 using unrolled::ProgramArray;
 using unrolled::ProgramState;
@@ -41,7 +42,7 @@ class Machine {
   };
 
   const Program& p;
-  const std::vector<Buffer<C>>& packed;
+  const std::vector<Buffer<C>>& packed_;
   const Rows rows_;
   Buffer<C> registers_, room_;
   std::vector<Place> places_;
@@ -57,24 +58,17 @@ class Machine {
   }
 
  public:
-  Machine(const Program& program, const Recurrence& sizes, const std::vector<Buffer<C>>& packed_weights, int member, int members)
-      : p(program), packed(packed_weights), rows_(sizes, member, members), registers_(p.registers * TILE), room_(room()) {
-    C* next = room_.get();
-    for (long k = 0; k < p.array_count; ++k) {
-      const ProgramArray& one = p.arrays[k];
-      if (one.data) {
-        places_.push_back({static_cast<C*>(one.data), one.time, one.row, false});
-      } else {
-        places_.push_back({next, 0, own_width(one), true});
-        next += rows_.count() * own_width(one);
-      }
-    }
+  const int members;
+
+  Machine(const Program& program, const Recurrence& sizes, const std::vector<Buffer<C>>& packed, int member, int all)
+      : p(program), packed_(packed), rows_(sizes, member, all), registers_(p.registers * TILE), room_(room()), members(all) {
     for (long k = 0; k < p.total_count; ++k) totals_.emplace_back(round_up(p.totals[k].width, PANEL));
   }
 
   const double* total(long k) const { return totals_[k].get(); }
 
   void run() {
+    find_places();
     for (long k = 0; k < p.state_count; ++k) take_in(p.states[k]);
     for (long step = 0; step < p.T; ++step) {
       const long t = rows_.time(step), n = rows_.active(t);
@@ -100,6 +94,20 @@ class Machine {
   }
 
  private:
+  void find_places() {
+    C* next = room_.get();
+    places_.clear();
+    for (long k = 0; k < p.array_count; ++k) {
+      const ProgramArray& one = p.arrays[k];
+      if (one.data) {
+        places_.push_back({static_cast<C*>(one.data), one.time, one.row, false});
+      } else {
+        places_.push_back({next, 0, own_width(one), true});
+        next += rows_.count() * own_width(one);
+      }
+    }
+  }
+
   C* place(long array, long t, long r) const {
     const Place& one = places_[array];
     return one.data + t * one.time + (one.own ? r : rows_[r]) * one.row;
@@ -122,7 +130,7 @@ class Machine {
     if (n == 0) return;
     const ProgramWeights& weights = p.weights[one.b];
     const Place &from = places_[one.a], &to = places_[one.to];
-    multiply_panels<C, C>(n, from.data, from.row, packed[one.b].get(), round_up(weights.N, PANEL) / PANEL, weights.K, to.data,
+    multiply_panels<C, C>(n, from.data, from.row, packed_[one.b].get(), round_up(weights.N, PANEL) / PANEL, weights.K, to.data,
                           to.row, false);
   }
 
@@ -185,23 +193,36 @@ class Machine {
   }
 };
 
-// A whole call: weights are packed, machines run, their totals are added up.
+// A whole call: weights are packed, machines run, their totals are added up. Or the first of these once, for many calls.
 template <class C>
 class Programs {
   static constexpr long L = LANES<C>, PANEL = TILE_VECTORS * L;
 
-  const Program& p;
+  Program p;
   Recurrence sizes{};
-  std::vector<Buffer<C>> packed;
+  std::vector<Buffer<C>> weights;
+  bool ready = false;  // they are packed
   std::vector<std::unique_ptr<Machine<C>>> machines;
   Barrier barrier;
 
-  Programs(const Program& program, int members) : p(program), machines(members) {
-    sizes.T = p.T, sizes.B = p.B, sizes.reverse = p.reverse, sizes.lengths = p.lengths;
-    for (long k = 0; k < p.weight_count; ++k) packed.emplace_back(round_up(p.weights[k].N, PANEL) * p.weights[k].K);
+  explicit Programs(const Program& program) : p(program) {
+    for (long k = 0; k < p.weight_count; ++k) weights.emplace_back(round_up(p.weights[k].N, PANEL) * p.weights[k].K);
   }
 
-  void pack(const ProgramWeights& weights, C* to, Share panels) const {
+  void run(const Program& program, long threads) {
+    const int members = int(std::clamp<long>(threads, 1, std::max(program.B, 1L)));
+    if (program.B != sizes.B || members != int(machines.size())) machines.clear(), machines.resize(members);
+    p = program;
+    sizes.T = p.T, sizes.B = p.B, sizes.reverse = p.reverse, sizes.lengths = p.lengths;
+    together(members, work, this);
+  }
+
+  void pack(int member, int members) const {
+    for (long k = 0; k < p.weight_count; ++k)
+      pack(p.weights[k], weights[k].get(), Share::of(round_up(p.weights[k].N, PANEL) / PANEL, member, members));
+  }
+
+  static void pack(const ProgramWeights& weights, C* to, Share panels) {
     const C* from = static_cast<const C*>(weights.data);
     for (long panel = panels.first; panel < panels.end; ++panel)
       for (int vector = 0; vector < TILE_VECTORS; ++vector) {
@@ -216,12 +237,14 @@ class Programs {
   static void work(void* context, int member, int members) {
     Programs& self = *static_cast<Programs*>(context);
     const Flush flush;
-    for (long k = 0; k < self.p.weight_count; ++k)
-      self.pack(self.p.weights[k], self.packed[k].get(),
-                Share::of(round_up(self.p.weights[k].N, PANEL) / PANEL, member, members));
-    self.barrier.wait(members);
-    self.machines[member] = std::make_unique<Machine<C>>(self.p, self.sizes, self.packed, member, members);
-    self.machines[member]->run();
+    if (!self.ready) {
+      self.pack(member, members);
+      self.barrier.wait(members);
+    }
+    std::unique_ptr<Machine<C>>& machine = self.machines[member];
+    if (!machine || machine->members != members)
+      machine = std::make_unique<Machine<C>>(self.p, self.sizes, self.weights, member, members);
+    machine->run();
   }
 
   void add_up() const {
@@ -236,11 +259,26 @@ class Programs {
 
  public:
   static void call(const Program& p) {
-    const int members = int(std::clamp<long>(p.threads, 1, std::max(p.B, 1L)));
-    Programs all(p, members);
-    together(members, work, &all);
+    Programs all(p);
+    all.run(p, p.threads);
     all.add_up();
   }
+
+  static PackedProgram* packed(const Program& p) {
+    Programs* all = new Programs(p);
+    all->pack(0, 1);
+    all->ready = true;
+    return reinterpret_cast<PackedProgram*>(all);
+  }
+
+  static void call_packed(PackedProgram* packed, const Program& p) {
+    // Each thread reads all weights; one takes part where it then has a million multiplications or more to do.
+    long numbers = 0;
+    for (long k = 0; k < p.weight_count; ++k) numbers += p.weights[k].N * p.weights[k].K;
+    reinterpret_cast<Programs*>(packed)->run(p, std::min<long>(p.threads, p.T * p.B * numbers >> 20));
+  }
+
+  static void release(PackedProgram* packed) { delete reinterpret_cast<Programs*>(packed); }
 };
 
 }  // namespace

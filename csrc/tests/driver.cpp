@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../recurrence.h"
+#include "gradients.h"
 #include "programs.h"
 #include "streams.h"
 
@@ -154,7 +155,7 @@ int main(int count, char** words) {
     beside.join();
     problems += 2;
     for (int k = 0; k < 8; ++k)
-      for (const std::string& wrong : {trials::stream(draw), trials::scan(draw), trials::program(draw)}) {
+      for (const std::string& wrong : {trials::stream(draw), trials::scan(draw), trials::program(draw), trials::gradients(draw)}) {
         if (!wrong.empty()) return std::printf("%s\n", wrong.c_str()), 1;
         ++problems;
       }

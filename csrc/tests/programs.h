@@ -1,5 +1,5 @@
 // Programs without Python: one that asks for every operation, on random shapes, strides and lengths, each array exactly as
-// long as it must be; one thread against several.
+// long as it must be; one thread against several, and weights packed for many calls against weights packed for one.
 #pragma once
 
 #include <cstring>
@@ -51,7 +51,7 @@ std::string program_of(int number, std::mt19937& draw) {
   std::int64_t* lengths = draw() % 2 ? heap.room<std::int64_t>(B) : nullptr;
   for (long b = 0; lengths && b < B; ++b) lengths[b] = draw() % (T + 1);
   const bool reverse = draw() % 2;
-  const auto run = [&](int threads, C* given, C* last) {
+  const auto run = [&](long steps, int threads, C* given, C* last, auto call) {
     C* total = heap.room<C>(H);
     const ProgramArray arrays[] = {{const_cast<C*>(u), time, row, H, false}, {const_cast<C*>(w), 0, 0, H, false},
                                    {given, B * H, H, H, true}, {nullptr, 0, 0, H, false}, {nullptr, 0, 0, H, false},
@@ -59,14 +59,21 @@ std::string program_of(int number, std::mt19937& draw) {
     const ProgramState state{before, after, start, last};
     const ProgramWeights weights{W, H, H, H + gap, transposed};
     const ProgramTotal sum{total, H};
-    kernels().programs->run[number](Program{T, B, reverse, threads, lengths, code.data(), long(code.size()), 7, arrays, 7,
-                                            &state, 1, &weights, 1, &sum, 1});
+    call(Program{steps, B, reverse, threads, lengths, code.data(), long(code.size()), 7, arrays, 7, &state, 1, &weights, 1, &sum, 1});
   };
+  const ProgramKernels& programs = *kernels().programs;
   C *one = heap.room<C>(T * B * H), *other = heap.room<C>(T * B * H), *last = heap.room<C>(B * H), *end = heap.room<C>(B * H);
-  run(1, one, last), run(2 + int(draw() % 2), other, end);
+  run(T, 1, one, last, programs.run[number]), run(T, 2 + int(draw() % 2), other, end, programs.run[number]);
   std::string wrong = same(one, other, T * B * H * sizeof(C), "several threads run a program to something else");
   if (wrong.empty()) wrong = same(last, end, B * H * sizeof(C), "several threads leave another state");
-  return wrong;
+  if (lengths || !wrong.empty()) return wrong;
+  PackedProgram* packed = nullptr;
+  run(T, 1, other, end, [&](const Program& p) { packed = programs.pack[number](p); });
+  const auto again = [&](const Program& p) { programs.run_packed[number](packed, p); };
+  run(1, 1, other, end, again), run(T, 1 + int(draw() % 3), other, end, again);
+  programs.release[number](packed);
+  wrong = same(one, other, T * B * H * sizeof(C), "a packed program gives something else");
+  return wrong.empty() ? same(last, end, B * H * sizeof(C), "a packed program leaves another state") : wrong;
 }
 
 inline std::string program(std::mt19937& draw) {

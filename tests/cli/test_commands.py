@@ -275,7 +275,7 @@ def test_doctor(command: Command) -> None:
     assert "torch" in out and "lstm" in out and "fused" in out and "accelerator" in out and "native core: " in out
     cells, why = (out.index(title) for title in ("Kernels, the fastest first", "Why a cell has no faster kernel"))
     assert cells < out.index("conv-lstm") < why < out.rindex("conv-lstm")
-    assert "streaming: " in out and "scans: " in out
+    assert "Streaming, one step a call" in out and "scans: " in out
 
 
 def test_hello_prints_its_numbers(command: Command) -> None:

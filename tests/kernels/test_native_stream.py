@@ -15,12 +15,13 @@ from unrolled import states
 from unrolled.cells.elman import Elman, ElmanReLU, ElmanSigmoid
 from unrolled.cells.gru import GRU
 from unrolled.cells.lstm import LSTM
-from unrolled.cells.lstm_variations import PeepholeLSTM
+from unrolled.cells.lstm_variations import PeepholeLSTM, ProjectedLSTM
 from unrolled.contracts.subject import Subject, distance
 from unrolled.errors import KernelError, OptionError, ShapeError
-from unrolled.kernels import choose, native_core, native_stream
+from unrolled.kernels import choose, native_core, native_stream, traced_stream
 from unrolled.kernels.native_stream import TOLERANCE, NativeStepper
 from unrolled.kernels.reference import ReferenceStepper
+from unrolled.kernels.traced_stream import TracedStepper
 from unrolled.layers.precision import step_with
 from unrolled.layers.recurrent import Recurrent
 from unrolled.models.language_model import LanguageModel
@@ -237,14 +238,15 @@ def test_denormals_of_the_caller_stay_as_they_are():
     assert (torch.tensor([1e-40]) * 1).item() != 0  # still computed with
 
 
-def test_what_cannot_be_streamed_is_stepped_by_the_reference_or_refused_in_words():
+def test_what_cannot_be_streamed_is_stepped_as_a_program_or_refused_in_words():
     assert isinstance(choose.stepper(LSTM(3, 4)), NativeStepper)
-    assert isinstance(choose.stepper(LSTM(3, 4).double()), ReferenceStepper)
+    assert isinstance(choose.stepper(LSTM(3, 4).double()), TracedStepper)
+    assert isinstance(choose.stepper(ProjectedLSTM(3, 4)), TracedStepper)  # whose sequences run as an LSTM's do
 
     class Mine(GRU):
         pass
 
-    assert isinstance(choose.stepper(Mine(3, 4)), ReferenceStepper)
+    assert isinstance(choose.stepper(Mine(3, 4)), TracedStepper)
     with pytest.raises(KernelError, match=r"does not stream Mine \(it streams: Elman, .*\)"):
         choose.stepper(Mine(3, 4), "int8")
     with pytest.raises(KernelError, match=r"streams cells of float32, and this one is torch\.float64"):
@@ -301,7 +303,8 @@ def test_the_same_text_as_the_references_and_hardly_another_loss(monkeypatch):
     assert losses["int8"] == pytest.approx(losses["float32"], abs=0.01)
     assert losses["bfloat16"] == pytest.approx(losses["float32"], abs=0.01)
     assert losses["int8"] != losses["float32"]
-    monkeypatch.setattr(native_stream, "refuses", lambda cell: ["switched off"])
+    for streams in (native_stream, traced_stream):
+        monkeypatch.setattr(streams, "refuses", lambda cell: ["switched off"])
     assert run.sample("def ", 300, seed=5) == text
     assert len(other) == len(text)
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from unrolled.cells.cell import Cell
 from unrolled.errors import KernelError, OptionError, did_you_mean
-from unrolled.kernels import native_stream
+from unrolled.kernels import native_stream, traced_stream
 from unrolled.kernels.chunked import Chunked
 from unrolled.kernels.fused import Fused
 from unrolled.kernels.kernel import Kernel, Pass, Precision, Record, Stepper
@@ -57,7 +57,7 @@ def _against(kernel: Kernel, passes: Sequence[Pass], record: Collection[Record])
 
 
 def stepper(cell: Cell, precision: Precision = "float32") -> Stepper:
-    """One step a call, packed once, for closed loops: sampling, decoders. The native core's where it serves the cell.
+    """One step a call, packed once, for closed loops: sampling, decoders. In the native core where it serves the cell.
 
     precision: of the packed weights. KernelError where another one than float32 is asked for and cannot be had.
     """
@@ -66,4 +66,4 @@ def stepper(cell: Cell, precision: Precision = "float32") -> Stepper:
         return native_stream.NativeStepper(cell, precision)
     if precision != "float32":
         raise KernelError(f"weights of {precision} were asked for and cannot be had: {'; '.join(reasons)}")
-    return ReferenceStepper(cell)
+    return ReferenceStepper(cell) if traced_stream.refuses(cell) else traced_stream.TracedStepper(cell)

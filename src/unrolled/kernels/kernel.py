@@ -123,6 +123,9 @@ class Trace(NamedTuple):
 class Stepper(ABC):
     """A closed loop's view of one cell: packed once, then one step a call. Gradients flow through it."""
 
+    #: What `unrolled doctor` calls it.
+    NAME: ClassVar[str]
+
     @abstractmethod
     def __call__(
         self, x_t: Tensor, state: State, condition: Tensor | None = None, zoneout: State | None = None

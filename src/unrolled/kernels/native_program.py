@@ -125,11 +125,24 @@ def _call(
     for (before, after), start, to, width in zip(code.states, starts, last, widths, strict=True):
         check("a leaf of the state", start, (B, width), like.dtype)
         states += (before, after, start.data_ptr(), to.data_ptr())
+    weights, held = _described(code, matrices, like.dtype)
+    totals = [like.new_empty(width) for _, width in code.totals]
+    native_core.core().run_program(
+        *(ORDER[like.dtype], T, B, sequence.reverse, torch.get_num_threads(), address(sequence.lengths)),
+        *(code.instructions, code.registers, arrays, states, weights),
+        [number for total in totals for number in (total.data_ptr(), len(total))],
+    )
+    del held
+    return [given[number] for number in sorted(given)], [*last, *totals]
+
+
+def _described(code: Code, matrices: Sequence[Tensor], dtype: torch.dtype) -> tuple[list[int], list[Tensor]]:
+    """What the core is told of the matrices, and what must live until it has looked."""
     weights: list[int] = []
-    held = []  # until the core has looked
+    held: list[Tensor] = []
     for matrix, transposed in code.weights:
         data = matrices[matrix]
-        check("a matrix", data, tuple(data.shape), like.dtype)
+        check("a matrix", data, tuple(data.shape), dtype)
         K, N = reversed(data.shape) if transposed else data.shape
         # As they stand in memory: rows of the result's numbers, or rows of what is multiplied.
         by_result = data if transposed else data.mT
@@ -138,13 +151,61 @@ def _call(
         turned = by_result.stride(1) != 1
         held.append(by_result)
         weights += (by_result.data_ptr(), N, K, by_result.stride(1 if turned else 0), int(turned))
-    totals = [like.new_empty(width) for _, width in code.totals]
-    native_core.core().run_program(
-        *(ORDER[like.dtype], T, B, sequence.reverse, torch.get_num_threads(), address(sequence.lengths)),
-        *(code.instructions, code.registers, arrays, states, weights),
-        [number for total in totals for number in (total.data_ptr(), len(total))],
-    )
-    return [given[number] for number in sorted(given)], [*last, *totals]
+    return weights, held
+
+
+class Packed:
+    """A traced step whose weights the core has packed, for closed loops. No gradient comes through it.
+
+    output: the shape of one row's. vectors, matrices: as in `run`, all of the type `dtype`.
+    """
+
+    def __init__(
+        self,
+        step: TracedStep,
+        output: Sequence[int],
+        vectors: Sequence[Tensor],
+        matrices: Sequence[Tensor],
+        dtype: torch.dtype,
+    ) -> None:
+        code = step.forward
+        self._output, self._dtype = tuple(output), dtype
+        self._vectors = [one.detach().clone(memory_format=torch.contiguous_format) for one in vectors]
+        arrays: list[int] = []
+        for one in code.arrays:
+            vector = self._vectors[one.number] if one.kind == "static" else None
+            if vector is not None:
+                check("weights by unit", vector, (one.width,), dtype)
+            arrays += (address(vector), 0, 0, one.width, int(one.kind == "given"))
+        coming = {place: one for place, one in enumerate(code.arrays) if one.kind in ("stream", "given")}
+        # Which stream each is (None: the output), and its width.
+        self._coming = [(one.number if one.kind == "stream" else None, one.width) for one in coming.values()]
+        states = [number for before, after in code.states for number in (before, after, 0, 0)]
+        weights, held = _described(code, matrices, dtype)
+        self._run = (
+            native_core.core()
+            .PackedProgram(*(ORDER[dtype], code.instructions, code.registers, arrays, states, weights, [*coming]))
+            .run
+        )
+        del held
+
+    def run(self, T: int, B: int, streams: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The outputs (T·B, ...) and the last state's leaves.
+
+        streams (T·B, width) and states (B, ...): contiguous, of the type; whoever calls has looked.
+        """
+        output = torch.empty(T * B, *self._output, dtype=self._dtype)
+        last = [torch.empty_like(one) for one in states]
+        addresses = []
+        for number, width in self._coming:
+            one = output if number is None else streams[number]
+            if one.numel() != T * B * width:
+                check(f"stream {number}", one, (T * B, width), self._dtype)
+            addresses.append(one.data_ptr())
+        for before, after in zip(states, last, strict=True):
+            addresses += (before.data_ptr(), after.data_ptr())
+        self._run(T, B, torch.get_num_threads(), addresses)
+        return output, last
 
 
 class _Differentiable(torch.autograd.Function):

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.cell import Cell, Step, is_symbols
+from unrolled.cells.lstm_variations import ProjectedLSTM
 from unrolled.errors import KernelError, ShapeError
 from unrolled.kernels import native_core
 from unrolled.kernels.kernel import Precision, Stepper, zoned_out
@@ -50,9 +51,8 @@ def refuses(cell: Cell) -> list[str]:
     """Why this cell cannot be streamed by the native core, in words; empty where it can."""
     if why := native_core.lacks("stream"):
         return [why]
-    struct = _STRUCTS.get(type(cell))
-    if struct is None or struct.name not in cells():
-        served = ", ".join(sorted(kind.__name__ for kind, struct in _STRUCTS.items() if struct.name in cells()))
+    if not _is_streamed(type(cell)):
+        served = ", ".join(sorted(kind.__name__ for kind in _STRUCTS if _is_streamed(kind)))
         return [f"the native core does not stream {type(cell).__name__} (it streams: {served})"]
     reasons = []
     weight = cast("Any", cell).W
@@ -63,11 +63,18 @@ def refuses(cell: Cell) -> list[str]:
     return reasons
 
 
+def _is_streamed(kind: type[Cell]) -> bool:
+    # ProjectedLSTM has the struct of the LSTM for whole sequences alone: there its second product can wait.
+    return kind in _STRUCTS and _STRUCTS[kind].name in cells() and kind is not ProjectedLSTM
+
+
 class NativeStepper(Stepper):
     """The native core's stepper, with packed copies of the weights. KernelError where it refuses the cell.
 
     Where gradients are wanted the reference takes the step, from the cell's own weights. It gives no gates.
     """
+
+    NAME = "native"
 
     def __init__(self, cell: Cell, precision: Precision = "float32") -> None:
         if reasons := refuses(cell):

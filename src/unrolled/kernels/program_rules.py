@@ -5,6 +5,7 @@ Where a unit stands at a kink, gradients go the way that torch's go.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,8 @@ def _cat(tracer: Tracer, result: Tensor, parts: Sequence[Tensor], dim: int = 0) 
 def _sum(
     tracer: Tracer, result: Tensor, x: Tensor, dims: Sequence[int] | None = None, *rest: Any, **settings: Any
 ) -> Node:
-    if dims is None or {dim % x.dim() for dim in dims} != set(range(1, x.dim())):
+    units = {axis for axis in range(1, x.dim()) if x.shape[axis] != 1}
+    if dims is None or not units <= {dim % x.dim() for dim in dims} or 0 in dims:
         raise TraceError("adds up some axes and not all units of a row")
     return tracer.nodes.sum_units(tracer.node(x, x))
 
@@ -213,7 +215,7 @@ def _layer_norm(
     epsilon: float,
 ) -> Node:
     make, node = tracer.nodes, tracer.node(x, x)
-    if list(shape) != list(x.shape[1:]):
+    if math.prod(shape) != node.width:
         raise TraceError("normalises parts of the units by themselves")
 
     def mean(of: Node) -> Node:

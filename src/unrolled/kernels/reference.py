@@ -80,6 +80,8 @@ def take_step(
 class ReferenceStepper(Stepper):
     """The cell's own step, with `prepare` done once."""
 
+    NAME = "reference"
+
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.weights = cell.prepare()

@@ -7,6 +7,7 @@ products with matrices; anything else is a `TraceError`, in words.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -93,10 +94,7 @@ class Tracer(TorchDispatchMode):
             if node.width > 1 and tuple(value.shape[1:]) != tuple(rest):
                 raise TraceError(f"stretches {tuple(value.shape)} to {tuple(like.shape)}")
             return node
-        shape = tuple(value.shape)
-        while shape and shape[0] == 1 and len(shape) > len(rest):
-            shape = shape[1:]
-        if value.numel() != 1 and shape != tuple(rest):
+        if value.numel() != 1 and _without_ones(value.shape) != _without_ones(rest):
             raise TraceError(f"has weights of {tuple(value.shape)} where rows are {tuple(rest)}")
         return self.nodes.raw("static", (), value.numel(), place=(self._numbered(self.vectors, value),))
 
@@ -187,6 +185,11 @@ class Tracer(TorchDispatchMode):
 def _in_order(tensor: Tensor) -> bool:
     """Whether the numbers of each row stand side by side."""
     return tensor[0].is_contiguous()
+
+
+def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    """The same without the axes of one that lead it."""
+    return tuple(itertools.dropwhile(lambda length: length == 1, shape))
 
 
 def _tensors(value: Any) -> list[Tensor]:

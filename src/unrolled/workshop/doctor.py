@@ -25,10 +25,9 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
 
     import torch
 
-    from unrolled.cells import registry
     from unrolled.data import named
     from unrolled.data.folders import cache_folder
-    from unrolled.kernels import native_core, native_stream
+    from unrolled.kernels import native_core
     from unrolled.training.hardware import automatic_dtype
     from unrolled.workshop.machine import describe
 
@@ -47,13 +46,6 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
             "native core: not built, for want of a C++ compiler. Everything works, but most recurrent cells train more "
             "slowly; with a compiler such as g++, install the package again"
         )
-    streamed = [name for name, cell in registry.built_in().items() if not native_stream.refuses(cell(4, 4))]
-    if streamed:
-        yield Note(
-            f"streaming: {', '.join(streamed)} step in the native core, whose weights `sample --precision` narrows"
-        )
-    else:
-        yield Note(f"streaming: every cell takes its own steps in torch; {native_core.lacks('stream')}")
     yield Note(f"scans: {native_core.lacks('scan') or 'in the native core, real and complex, on the CPU'}")
     bpe = "installed" if importlib.util.find_spec("tokenizers") else "not installed: pip install 'unrolled[bpe]'"
     yield Note(f"extra bpe: {bpe}")
@@ -61,6 +53,27 @@ def doctor(request: DoctorRequest) -> Iterator[Message]:
     yield Note(f"data sets here: {', '.join(here) or 'none'}; cache: {cache_folder()}")
     for table in _kernels():
         yield Shown(table)
+    yield Shown(_steppers())
+
+
+def _steppers() -> Table:
+    """What feeds each cell step by step."""
+    from unrolled.cells import registry
+    from unrolled.kernels import choose, native_core
+
+    fed: dict[str, list[str]] = {"native": [], "traced": [], "reference": []}
+    for name, cell in registry.built_in().items():
+        fed[choose.stepper(cell(4, 4)).NAME].append(name)
+    how = {
+        "native": native_core.lacks("stream") or "in the native core; `sample --precision` packs the weights narrower",
+        "traced": native_core.lacks("PackedProgram") or "in the native core, as a program; cells of your own too",
+        "reference": "in torch",
+    }
+    return Table(
+        "Streaming, one step a call (sampling and every closed loop): what steps each cell here",
+        ("stepper", "how", "cells"),
+        tuple((stepper, how[stepper], ", ".join(cells) or "—") for stepper, cells in fed.items()),
+    )
 
 
 def _kernels() -> Iterator[Table]:
