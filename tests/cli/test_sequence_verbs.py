@@ -6,9 +6,10 @@ import io
 import json
 import shutil
 
+import numpy as np
 import pytest
 
-from unrolled.data.trees import read_trees
+from unrolled.data.trees import read_trees, steps
 
 from ..recipes.stand_in import write_translations, write_trees
 from .command import Command, one_line
@@ -137,6 +138,12 @@ def test_every_line_gets_a_tree_over_its_words(command: Command, monkeypatch: py
     assert first.words() == ["The", "dog", "does", "n't", "see", "a", "tree", "."]
     assert lines[1] == "" and third.words() == ["Yes"]
     assert (command.folder / "tree.svg").exists() and (command.folder / "tree.npy").exists()
+    said = command("parse", run, "a dog sees", "--beam", 2, "--draw", 1, "--maps", 1, "--npy", "both.npy")
+    assert said.code == 0 and "weight of what was read" in said.out, said.error
+    looked = np.load(command.folder / "both-2.npy")
+    # A row for each step and one for the end, a column for each word.
+    assert looked.shape == (len(steps(read_trees(said.out.splitlines()[0], "out")[0])) + 1, 3)
+    np.testing.assert_allclose(looked.sum(1), 1, atol=1e-5)
     split = command("parse", run, "The dog does n't", "--split", "--beam", 1)
     assert read_trees(split.out, "out")[0].words() == ["The", "dog", "does", "n't"]
     piped = io.TextIOWrapper(io.BytesIO(b"a dog\n"))

@@ -71,6 +71,7 @@ def test_a_translation_has_its_map_and_a_parse_its_tree(visit: Visit, answering:
         page.locator("lab-figure[data-kind=heat-map] canvas").first.wait_for()
     page = visit.open(f"/sentences?run=small-parse&text={quote(sentence)}")
     page.locator("lab-figure[data-kind=tree] svg").first.wait_for()
+    page.locator("lab-figure[data-kind=heat-map] canvas").first.wait_for()
     (parsed,) = trees(unrolled.load(answering / "small-parse"), [split_words(sentence)])
     assert parsed is not None
     assert page.locator(".said > p").text_content() == str(parsed.tree)

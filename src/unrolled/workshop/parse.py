@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import tyro
 
 from unrolled.errors import DataError, OptionError
+from unrolled.figures import Figure
 from unrolled.figures import Tree as TreeFigure
 from unrolled.recipes.recipe import require
 from unrolled.workshop import folder as folders
@@ -41,6 +42,8 @@ class ParseRequest(Files):
     """The words of a line are parted by blanks already, marks too."""
     draw: Annotated[int, tyro.conf.arg(metavar="N")] = 0
     """Draw the trees of the first N sentences."""
+    maps: Annotated[int, tyro.conf.arg(metavar="N")] = 0
+    """Show for the first N sentences where each step that was written looked."""
     encoding: str = "utf-8"
     """How the file's bytes are to be read."""
     cell: str = ""
@@ -51,13 +54,17 @@ class ParseRequest(Files):
     def __post_init__(self) -> None:
         require(self.beam >= 1, "beam", self.beam, "1 or more")
         require(self.draw >= 0, "draw", self.draw, "0 or more")
-        if any((self.svg, self.json, self.npy)) and not self.draw:
-            raise OptionError("--svg, --json and --npy keep drawings of trees: ask for some with --draw 1")
+        require(self.maps >= 0, "maps", self.maps, "0 or more")
+        if any((self.svg, self.json, self.npy)) and not (self.draw or self.maps):
+            raise OptionError(
+                "--svg, --json and --npy keep drawings of trees, and maps: ask for some with --draw 1 or --maps 1"
+            )
 
 
 def parse(request: ParseRequest) -> Iterator[Message]:
-    """A tree for each line, nothing for an empty one; then the drawings that were asked for."""
+    """A tree for each line, nothing for an empty one; then the drawings and maps that were asked for."""
     from unrolled.data.spellings import split_words
+    from unrolled.diagnostics.attention import attention_map
     from unrolled.workshop.run import Run
 
     run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
@@ -69,7 +76,10 @@ def parse(request: ParseRequest) -> Iterator[Message]:
                 "alone; `unrolled evaluate` measures a run on its own trees"
             )
     words = [line.split() if request.split else split_words(line) for line in read]
-    drawings: list[TreeFigure] = []
+    if request.maps and model_of(run).attention is None:
+        raise OptionError(f"{run.folder.path}: a run without attention looks nowhere: leave --maps out")
+    drawings: list[Figure] = []
+    maps: list[Figure] = []
     number = 0
     for first in range(0, len(words), AT_ONCE):
         for one in trees(run, words[first : first + AT_ONCE], request.beam):
@@ -80,7 +90,17 @@ def parse(request: ParseRequest) -> Iterator[Message]:
             yield ParsedSentence(number, str(one.tree), one.log_probability)
             if len(drawings) < request.draw:
                 drawings.append(drawing(one.tree))
-    yield from show(drawings, request)
+            if len(maps) < request.maps:
+                own = one.tree.words()
+                maps.append(attention_map(" ".join(own), own, one.steps[:-1], one.weights.tolist()))
+    yield from show([*drawings, *maps], request)
+
+
+def model_of(run: Run) -> EncoderDecoder:
+    """The run's model. OptionError where it was not trained to parse."""
+    if run.recipe_name != "parse":
+        raise run.unfit("writes no trees", "parse")
+    return cast("EncoderDecoder", run.model)
 
 
 def trees(run: Run, sentences: Sequence[Sequence[str]], beam: int = 5) -> list[Parsed | None]:
@@ -90,11 +110,10 @@ def trees(run: Run, sentences: Sequence[Sequence[str]], beam: int = 5) -> list[P
     """
     from unrolled.recipes import parse as recipe
 
-    if run.recipe_name != "parse":
-        raise run.unfit("writes no trees", "parse")
+    model = model_of(run)
     asked = [number for number, words in enumerate(sentences) if words]
     found: list[Parsed | None] = [None] * len(sentences)
-    model, grammar = cast("EncoderDecoder", run.model), recipe.Grammar.from_assets(run.assets)
+    grammar = recipe.Grammar.from_assets(run.assets)
     for number, one in zip(asked, recipe.parse(model, grammar, [sentences[n] for n in asked], beam), strict=True):
         found[number] = one
     return found

@@ -44,9 +44,7 @@ class PredictRequest:
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-|WORDS")]
     """A file, - for standard input, or words."""
     form: Form = "auto"
-    """lines: a text or sentence a line. table: rows under named columns. columns: a word a line. auto: for texts a
-    table where the file is called so (.csv, .tsv, .parquet) or its first line names the column of the texts, else
-    lines; for words columns."""
+    """Of the file: a text or sentence a line, a table, a word a line; auto tells tables by name or first line."""
     text: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """The column of a table's texts. Empty: as in the training, or the only one."""
     separator: str = ""

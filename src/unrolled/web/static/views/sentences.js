@@ -15,7 +15,8 @@ export const title = "Sentences";
 const ACTIONS = { sentiment: "inspect saliency", tagging: "predict" };
 const RECIPES = ["translate", "parse", "sentiment", "tagging"];
 // What is asked for beyond the sentence: a map of where it looked, unless it has no attention; a drawing.
-const FURTHER = { translate: (options) => (options.attention === "none" ? {} : { maps: 1 }), parse: () => ({ draw: 1 }) };
+const mapped = (options) => (options.attention === "none" ? {} : { maps: 1 });
+const FURTHER = { translate: mapped, parse: (options) => ({ draw: 1, ...mapped(options) }) };
 const WORDS = { translate: "translation", parse: "tree", sentiment: "feeling", tagging: "tags" };
 
 export async function show(page, lab) {
