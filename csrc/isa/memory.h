@@ -41,6 +41,15 @@ class Flush {
 
  private:
   unsigned before_;
+#elif defined(__aarch64__)
+  Flush() {
+    asm volatile("mrs %0, fpcr" : "=r"(before_));
+    asm volatile("msr fpcr, %0" ::"r"(before_ | 1ul << 24));
+  }
+  ~Flush() { asm volatile("msr fpcr, %0" ::"r"(before_)); }
+
+ private:
+  unsigned long before_;
 #endif
 };
 

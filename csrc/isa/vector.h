@@ -19,9 +19,13 @@ constexpr int REGISTERS = 32;
 #elif defined(__AVX2__)
 constexpr int VECTOR_BYTES = 32;
 constexpr int REGISTERS = 16;
-#else
+#else  // SSE2; NEON on ARM, which has more of them
 constexpr int VECTOR_BYTES = 16;
+#if defined(__aarch64__)
+constexpr int REGISTERS = 32;
+#else
 constexpr int REGISTERS = 16;
+#endif
 #endif
 
 // A bfloat16 number as it is stored: the upper half of a float.

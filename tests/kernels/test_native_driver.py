@@ -14,6 +14,8 @@ from unrolled.kernels import native_core
 
 CSRC = Path(__file__).parents[2] / "csrc"
 COMPILER = next(filter(None, map(shutil.which, ("c++", "g++", "clang++"))), None)
+ARM_COMPILER = shutil.which("aarch64-linux-gnu-g++")
+ARM_EMULATOR = next(filter(None, map(shutil.which, ("qemu-aarch64", "qemu-aarch64-static"))), None)
 
 needs_a_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler")
 
@@ -39,6 +41,17 @@ def test_random_shapes_touch_no_memory_but_their_own(tmp_path):
     flags = ["-std=c++17", "-O0", "-g1", "-Wno-psabi", "-DUNROLLED_SET=baseline", *sanitizers]
     run(COMPILER, *flags, *sources, "-o", tmp_path / "driver", "-ldl", "-pthread")
     said = run(tmp_path / "driver", "2")
+    assert int(re.fullmatch(r"baseline: (\d+) problems\n", said)[1]) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (ARM_COMPILER and ARM_EMULATOR), reason="no compiler for 64-bit ARM, or no emulator of it")
+def test_the_core_is_sound_on_arm(tmp_path):
+    """NEON, emulated: the same threads, orders and oracles as elsewhere. Static: there need be no ARM library."""
+    sources = [CSRC / "isa/kernels.cpp", CSRC / "dispatch.cpp", CSRC / "threads.cpp", CSRC / "tests/driver.cpp"]
+    flags = ["-std=c++17", "-O1", "-Wno-psabi", "-DUNROLLED_SET=baseline", "-static"]
+    run(ARM_COMPILER, *flags, *sources, "-o", tmp_path / "driver", "-pthread")
+    said = run(ARM_EMULATOR, tmp_path / "driver", "10")
     assert int(re.fullmatch(r"baseline: (\d+) problems\n", said)[1]) > 10
 
 
