@@ -17,6 +17,7 @@ import pytest
 from unrolled.data import named
 from unrolled.data.catalogue import DataSet, Piece
 from unrolled.errors import DataError
+from unrolled.workshop.catalogue import DataGetRequest, data_get
 
 TEXTS = ("tinyshakespeare", "sonnets", "stacks", "war_and_peace", "names")
 CONTENT = b"first part\nsecond part\n" * 5000
@@ -84,6 +85,27 @@ def test_a_data_set_is_fetched_checked_and_found(data_set: DataSet, cache: Path)
     assert path.read_bytes() == CONTENT
     assert named.find("Two-Parts") == named.verify("twoparts") == path
     assert files(cache) == [path]
+
+
+def test_what_belongs_together_is_fetched_at_once(data_set: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = tuple(replace(data_set, name=f"pair_{side}", file=f"text/{side}.txt") for side in "ab")
+    monkeypatch.setattr(named, "CATALOGUE", (*named.CATALOGUE, *both))
+    assert named.members("pair") == both and named.members("pair_b") == both[1:]
+    assert len(named.members("multi30k")) == 6
+    with pytest.raises(DataError, match="no data set of that name"):
+        named.members("two")  # what begins one name alone is none
+    with pytest.raises(DataError, match=r"pair_a: .*`unrolled data get pair` fetches all that is needed \(0\.2 MB\)"):
+        named.find("pair_a", of="pair")
+    list(data_get(DataGetRequest("pair")))
+    assert [named.find(one.name).read_bytes() for one in both] == [CONTENT] * 2
+
+
+def test_what_has_no_file_to_fetch_says_so_at_once(data_set: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, replace(data_set, pieces=()))
+    with pytest.raises(DataError, match=r"has no one file to fetch, so put it at text/two_parts\.txt in a folder"):
+        named.find("two_parts")
+    with pytest.raises(DataError, match=r"has no one file to fetch\. A copy from elsewhere can be put at"):
+        named.get("two_parts")
 
 
 def test_what_is_there_is_not_fetched_again(data_set: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,12 @@ def describe(name: str) -> DataSet:
     raise DataError(f"{name}: no data set of that name.{did_you_mean(name, names())} There are {', '.join(names())}")
 
 
+def members(name: str) -> tuple[DataSet, ...]:
+    """The data set of that name; or where none has it, those whose names begin with it: `multi30k` is six files."""
+    group = tuple(one for one in CATALOGUE if one.name.startswith(f"{name}_"))
+    return (describe(name),) if is_known(name) or len(group) < 2 else group
+
+
 def locate(name: str) -> Path | None:
     """The file on this machine, if it is there."""
     file = describe(name).file
@@ -51,14 +57,19 @@ def locate(name: str) -> Path | None:
     return None
 
 
-def find(name: str) -> Path:
-    """The file on this machine. DataError that says how to get it where it is not there."""
+def find(name: str, of: str = "") -> Path:
+    """The file on this machine. DataError that says how to get it where it is not there.
+
+    of: the name of several, of which this is one and all are needed.
+    """
     path = locate(name)
     if path is None:
-        data_set = describe(name)
+        data_set, size = describe(name), sum(one.size for one in members(of or name))
+        what = f"`unrolled data get {of or data_set.name}` fetches {'all that is needed' if of else 'it'}"
+        way = f"{what} ({size / 1e6:.1f} MB)" if data_set.pieces else _nothing_to_fetch(data_set)
         raise DataError(
-            f"{data_set.name}: not on this machine yet: `unrolled data get {data_set.name}` fetches it "
-            f"({data_set.size / 1e6:.1f} MB), or put it at {data_set.file} in a folder that UNROLLED_DATA names"
+            f"{data_set.name}: not on this machine yet: {way}, {'or' if data_set.pieces else 'so'} put it at "
+            f"{data_set.file} in a folder that UNROLLED_DATA names"
         )
     return path
 
@@ -89,9 +100,7 @@ def get(name: str) -> Path:
         return verify(name)
     data_set = describe(name)
     if not data_set.pieces:
-        raise DataError(
-            f"{data_set.name}: its source ({data_set.source}) has no one file to fetch. {_by_hand(data_set)}"
-        )
+        raise DataError(f"{data_set.name}: {_nothing_to_fetch(data_set)}. {_by_hand(data_set)}")
     return download(data_set, cache_folder() / "data")
 
 
@@ -155,6 +164,10 @@ def _changed(data_set: DataSet, place: str, found: str, expected: str) -> DataEr
         f"{place}: SHA-256 {found[:16]}… came, {expected[:16]}… was expected: it was damaged on the way, or its "
         f"source has changed. Nothing is kept. {_by_hand(data_set)}"
     )
+
+
+def _nothing_to_fetch(data_set: DataSet) -> str:
+    return f"its source ({data_set.source}) has no one file to fetch"
 
 
 def _by_hand(data_set: DataSet) -> str:

@@ -109,7 +109,10 @@ def _read(options: TranslateOptions, folder: Path) -> tuple[dict[str, ParallelTe
     from unrolled.data.sequences import random_split
 
     if options.data == "" or (options.data == "multi30k" and not Path(options.data).exists()):
-        files = {language: [named.find(f"multi30k_{part}_{language}") for part in PARTS] for language in ("de", "en")}
+        files = {
+            language: [named.find(f"multi30k_{part}_{language}", of="multi30k") for part in PARTS]
+            for language in ("de", "en")
+        }
         read = [parallel_text.two_files(de, en) for de, en in zip(files["de"], files["en"], strict=True)]
         parts = dict(zip(("train", "valid", "test"), read, strict=True))
         summary = f"Multi30k: {len(read[0].sources):,} pairs to train on, {len(read[1].sources):,} to validate"

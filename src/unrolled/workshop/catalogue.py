@@ -31,7 +31,7 @@ class DataGetRequest:
     """Fetch a data set from its source, with its checksum checked."""
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """The data set."""
+    """The data set, or what the names of several begin with: multi30k."""
 
 
 def recipes(request: RecipesRequest) -> Iterator[Message]:
@@ -70,10 +70,10 @@ def data_list(request: DataListRequest) -> Iterator[Message]:
 
 
 def data_get(request: DataGetRequest) -> Iterator[Message]:
-    """Fetch one data set into the user's cache."""
+    """Fetch one data set, or those that belong together, into the user's cache."""
     from unrolled.data import named
 
-    entry = named.describe(request.name)
-    yield Note(f"{entry.name}: {entry.summary}; licence: {entry.licence}; from {entry.source}")
-    path = named.get(entry.name)
-    yield Note(f"{path}: {path.stat().st_size:,} bytes, checksum right")
+    for entry in named.members(request.name):
+        yield Note(f"{entry.name}: {entry.summary}; licence: {entry.licence}; from {entry.source}")
+        path = named.get(entry.name)
+        yield Note(f"{path}: {path.stat().st_size:,} bytes, checksum right")
