@@ -51,7 +51,7 @@ std::string program_of(int number, std::mt19937& draw) {
   std::int64_t* lengths = draw() % 2 ? heap.room<std::int64_t>(B) : nullptr;
   for (long b = 0; lengths && b < B; ++b) lengths[b] = draw() % (T + 1);
   const bool reverse = draw() % 2;
-  const auto run = [&](long steps, int threads, C* given, C* last, auto call) {
+  const auto run = [&](long steps, long rows, int threads, C* given, C* last, auto call) {
     C* total = heap.room<C>(H);
     const ProgramArray arrays[] = {{const_cast<C*>(u), time, row, H, false}, {const_cast<C*>(w), 0, 0, H, false},
                                    {given, B * H, H, H, true}, {nullptr, 0, 0, H, false}, {nullptr, 0, 0, H, false},
@@ -59,18 +59,18 @@ std::string program_of(int number, std::mt19937& draw) {
     const ProgramState state{before, after, start, last};
     const ProgramWeights weights{W, H, H, H + gap, transposed};
     const ProgramTotal sum{total, H};
-    call(Program{steps, B, reverse, threads, lengths, code.data(), long(code.size()), 7, arrays, 7, &state, 1, &weights, 1, &sum, 1});
+    call(Program{steps, rows, reverse, threads, lengths, code.data(), long(code.size()), 7, arrays, 7, &state, 1, &weights, 1, &sum, 1});
   };
   const ProgramKernels& programs = *kernels().programs;
   C *one = heap.room<C>(T * B * H), *other = heap.room<C>(T * B * H), *last = heap.room<C>(B * H), *end = heap.room<C>(B * H);
-  run(T, 1, one, last, programs.run[number]), run(T, 2 + int(draw() % 2), other, end, programs.run[number]);
+  run(T, B, 1, one, last, programs.run[number]), run(T, B, 2 + int(draw() % 2), other, end, programs.run[number]);
   std::string wrong = same(one, other, T * B * H * sizeof(C), "several threads run a program to something else");
   if (wrong.empty()) wrong = same(last, end, B * H * sizeof(C), "several threads leave another state");
   if (lengths || !wrong.empty()) return wrong;
   PackedProgram* packed = nullptr;
-  run(T, 1, other, end, [&](const Program& p) { packed = programs.pack[number](p); });
+  run(T, B, 1, other, end, [&](const Program& p) { packed = programs.pack[number](p); });
   const auto again = [&](const Program& p) { programs.run_packed[number](packed, p); };
-  run(1, 1, other, end, again), run(T, 1 + int(draw() % 3), other, end, again);
+  run(1, B / 2, 1, other, end, again), run(T, B, 1 + int(draw() % 3), other, end, again);
   programs.release[number](packed);
   wrong = same(one, other, T * B * H * sizeof(C), "a packed program gives something else");
   return wrong.empty() ? same(last, end, B * H * sizeof(C), "a packed program leaves another state") : wrong;
