@@ -21,7 +21,7 @@ from unrolled.cells.time_skip import TimeSkip
 from unrolled.contracts.kernel import check_case, check_extremes
 from unrolled.contracts.subject import Subject
 from unrolled.errors import KernelError
-from unrolled.kernels import choose, native_core
+from unrolled.kernels import choose, native_call, native_core, traced_plan
 from unrolled.kernels.kernel import DIRECTIONS, Pass
 from unrolled.kernels.traced import Traced
 from unrolled.layers.recurrent import Recurrent
@@ -326,7 +326,7 @@ class Counting(Cell):
         return Step(u_t * state.hidden[:, None], Hidden(state.hidden + 1), {})
 
 
-def test_other_types_records_and_compilation_are_refused_in_words():
+def test_other_types_and_records_are_refused_in_words():
     (reason,) = Traced().refuses([case(Counting, 4, 3)])
     assert "has a state of torch.int64" in reason
     one = case(CELLS[0], 4, 3)
@@ -337,9 +337,31 @@ def test_other_types_records_and_compilation_are_refused_in_words():
     assert "float32 or float64, and these weights are torch.bfloat16" in Traced().refuses([half])[0]
 
 
-def test_torch_compile_is_told_that_it_cannot_look_inside(monkeypatch):
-    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert Traced().refuses([case(CELLS[0], 4, 3)]) == ["torch.compile cannot look into a traced step"]
+def test_a_graph_of_a_cell_that_was_changed_since_is_refused():
+    one = case(CELLS[0], 4, 3)
+    cell = one.cell
+    cell.alpha = 0.5
+    cell.bend = lambda z, h, a: cell.alpha * z.tanh()
+    stack = Recurrent(lambda *sizes: cell, 5, [4], kernel="traced")
+    compiled = torch.compile(stack, fullgraph=True, backend="eager")
+    assert torch.allclose(compiled(one.x)[0], stack(one.x)[0])
+    cell.alpha = 0.25
+    with pytest.raises(KernelError, match="a setting of a compiled cell was changed"):
+        compiled(one.x)
+    torch.compiler.reset()
+    assert torch.allclose(compiled(one.x)[0], stack(one.x)[0])
+
+
+def test_torch_finds_nothing_wrong_with_the_operator_of_graphs():
+    one = case(LayerNormLSTM, 4, 3, ragged=True)
+    plan = traced_plan.plan_for(one.cell, traced_plan.form_of(one))
+    prepared = one.cell.prepare()
+    with torch.no_grad():
+        vectors, matrices = plan.weights(traced_plan.weights_of(one.cell, prepared))
+        native_call._compiled.append(plan.step.called(plan.step.keeping))
+        given = (len(native_call._compiled) - 1, [one.cell.project(one.x, prepared)], [*one.state], vectors, matrices)
+        checked = torch.library.opcheck(torch.ops.unrolled.program, (*given, one.lengths, True))
+    assert set(checked.values()) == {"SUCCESS"}
 
 
 def test_there_is_no_second_derivative_and_that_is_said():

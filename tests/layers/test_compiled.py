@@ -27,7 +27,7 @@ class Stacks(nn.Module):
                 "both ways": Recurrent(GRU, F, [H], two_directions=True),
                 "plain": Recurrent(Elman, F, [H]),
                 "scanned": Recurrent(MinGRU, F, [H]),
-                "traced": Recurrent(ResetBeforeGRU, F, [H]),
+                "traced": Recurrent(ResetBeforeGRU, F, [H], kernel="traced"),
             }
         )
         self.symbols = Recurrent(GRU, F, [H])

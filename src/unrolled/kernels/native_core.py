@@ -39,7 +39,7 @@ class NativeCell(NamedTuple):
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def _constant(function: _Function) -> _Function:
+def constant(function: _Function) -> _Function:
     """To torch.compile, what it gives is a constant.
 
     `torch.compiler.assume_constant_result` says no more, but imports all of torch.compile, a second at every start.
@@ -60,7 +60,7 @@ def core() -> Any:
     return importlib.import_module(_MODULE)
 
 
-@_constant
+@constant
 def lacks(name: str) -> str:
     """Why the core cannot be asked for its function `name`, in words for a user; empty where it can."""
     if not is_built():
@@ -76,7 +76,7 @@ def cells() -> dict[str, NativeCell]:
     return {name: NativeCell(*constants) for name, constants in core().cells().items()}
 
 
-@_constant
+@constant
 def number(name: str) -> int:
     """The number of the cell whose struct has this name there."""
     return cells()[name].number

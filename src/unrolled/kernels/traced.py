@@ -6,14 +6,18 @@ native core runs through all of time, forward and backward (native_program.py). 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from unrolled import states
+from unrolled.cells.cell import Cell
 from unrolled.kernels import native_core, native_products, native_program
 from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
-from unrolled.kernels.traced_plan import Plan, dtype_of, flat, form_of, leaves, plan_for
+from unrolled.kernels.traced_plan import Form, Plan, dtype_of, flat, form_of, leaves, plan_for, weights_of, why_not
 
 #: T below which the reference is faster (measured with one row of 64 units and with 16 of 128).
 _FEWEST_STEPS = 4
@@ -28,8 +32,6 @@ class Traced(Kernel):
     def refuses(self, passes: Sequence[Pass], record: Collection[Record] = ()) -> list[str]:
         if why := native_core.lacks("run_program"):
             return [why]
-        if torch.compiler.is_compiling():
-            return ["torch.compile cannot look into a traced step"]
         reasons = []
         for one in passes:
             dtype = dtype_of(one.cell)
@@ -37,8 +39,8 @@ class Traced(Kernel):
                 reasons.append(f"the native core runs on the CPU, and this is on {one.x.device}")
             elif dtype not in (torch.float32, torch.float64):
                 reasons.append(f"programs are of float32 or float64, and these weights are {dtype}")
-            elif isinstance(plan := plan_for(one.cell, form_of(one)), str):
-                reasons.append(f"{type(one.cell).__name__} is no program: its step {plan}")
+            elif why := why_not(one.cell, *form_of(one)):
+                reasons.append(f"{type(one.cell).__name__} is no program: its step {why}")
         if record:
             reasons.append(f"a traced step gives no record of every step ({', '.join(sorted(record))} asked for)")
         return list(dict.fromkeys(reasons))
@@ -53,20 +55,59 @@ class Traced(Kernel):
 
 
 def _run_pass(one: Pass) -> Trace:
-    plan, cell = plan_for(one.cell, form_of(one)), one.cell
-    assert isinstance(plan, Plan)  # `refuses` saw to it
-    dtype, (T, B) = dtype_of(cell), one.x.shape[:2]
-    weights = cell.prepare()
-    with native_products.Projections():
-        u = cell.project(past_length(one.x, one.lengths), weights, one.condition)
-    with torch.autocast("cpu", enabled=False):
-        vectors, matrices = plan.weights(cell, weights)
-        streams = [flat(leaf.to(dtype), 2) for leaf in (*leaves(u), *leaves(one.zoneout))]
-        masks = [flat(leaf.to(dtype), 1).expand(T, B, -1) for leaf in leaves(one.mask)]
-        start = [flat(leaf.to(dtype), 1) for _, leaf in states.leaves(one.state)]
-        output, last = native_program.run(
-            plan.step, [*streams, *masks], start, vectors, matrices, one.lengths, one.direction == "backward"
-        )
+    cell, form, compiling = one.cell, form_of(one), torch.compiler.is_compiling()
+    prepared, x = cell.prepare(), past_length(one.x, one.lengths)
+    with contextlib.nullcontext() if compiling else native_products.Projections():
+        u = cell.project(x, prepared, one.condition)
+    streams = [*leaves(u), *leaves(one.zoneout)]
+    given = weights_of(cell, prepared), streams, leaves(one.mask), leaves(one.state), one.lengths
+    if compiling:
+        output, *last = _run_numbered(_numbered(cell, *form), *given, one.direction == "backward")
+    else:
+        plan = plan_for(cell, form)
+        assert isinstance(plan, Plan)  # `refuses` saw to it
+        output, *last = _run_plan(plan, *given, one.direction == "backward")
     after = iter(last)
-    state = states.map_state(lambda leaf: next(after).view(leaf.shape).to(leaf.dtype), one.state)
-    return Trace(output.view(T, B, *plan.output), state)
+    return Trace(output, states.map_state(lambda _: next(after), one.state))
+
+
+def _run_plan(
+    plan: Plan,
+    weights: Sequence[Tensor],
+    streams: Sequence[Tensor],
+    masks: Sequence[Tensor],
+    start: Sequence[Tensor],
+    lengths: Tensor | None,
+    reverse: bool,
+) -> list[Tensor]:
+    """The output, and the last state's leaves."""
+    dtype, (T, B) = plan.dtype, streams[0].shape[:2]
+    with torch.autocast("cpu", enabled=False):
+        vectors, matrices = plan.weights(weights)
+        given = [flat(leaf.to(dtype), 2) for leaf in streams]
+        given += [flat(leaf.to(dtype), 1).expand(T, B, -1) for leaf in masks]
+        before = [flat(leaf.to(dtype), 1) for leaf in start]
+        output, last = native_program.run(plan.step, given, before, vectors, matrices, lengths, reverse)
+        after = [one.view(leaf.shape).to(leaf.dtype) for one, leaf in zip(last, start, strict=True)]
+    return [output.view(T, B, *plan.output), *after]
+
+
+# --- under torch.compile, which can hold numbers in a graph, but no plans ---
+
+_plans: list[Plan] = []
+
+
+@native_core.constant
+def _numbered(cell: Cell, *form: Any) -> int:
+    """The number of the plan for `_run_numbered`, which torch.compile from now on does not look into."""
+    plan = plan_for(cell, Form(*form))
+    assert isinstance(plan, Plan)  # `refuses` saw to it
+    torch.compiler.allow_in_graph(_run_numbered)
+    _plans.append(plan)
+    return len(_plans) - 1
+
+
+def _run_numbered(number: int, *given: Any) -> list[Tensor]:
+    plan = _plans[number]
+    plan.step.called(plan.step.forward).check()  # a graph that is not compiled any further comes here at each call
+    return _run_plan(plan, *given)

@@ -7,9 +7,9 @@ never on a number in a tensor. It is made again where one of these changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from unrolled import states
 from unrolled.cells.cell import Cell, is_symbols, state_like
 from unrolled.kernels import native_program, reference
 from unrolled.kernels.kernel import Pass, at
+from unrolled.kernels.native_core import constant
 from unrolled.kernels.program import Program
 from unrolled.kernels.program_rules import TraceError
 from unrolled.kernels.trace_step import Made, Tracer, remake
@@ -42,30 +43,30 @@ class Form(NamedTuple):
 
     symbols: bool
     rest: tuple[int, ...]
-    mask: bool = False
-    zoneout: tuple[torch.dtype | None, ...] | None = None
-    whole: bool = False
+    mask: bool
+    zoneout: tuple[torch.dtype | None, ...] | None
+    whole: bool
 
 
 class Plan(NamedTuple):
     """A cell's traced step, and what of its weights goes into it.
 
-    output: the shape of one row's. made: what depends on the weights alone (trace_step.py), and which of it are
-    vectors and matrices of the program.
+    dtype: what it is computed in. output: the shape of one row's. made: what depends on the weights alone
+    (trace_step.py), and which of it are vectors and matrices of the program.
     """
 
     step: native_program.TracedStep
+    dtype: torch.dtype
     output: torch.Size
     made: list[Made]
     vectors: list[int]
     matrices: list[int]
 
-    def weights(self, cell: Cell, prepared: Any) -> tuple[list[Tensor], list[Tensor]]:
-        """The program's vectors, flat, and its matrices, from the cell's own weights, with gradients."""
-        dtype = dtype_of(cell)
-        own = [_computed(tensor, dtype) for tensor in _weights(cell, prepared)]
+    def weights(self, given: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """The program's vectors, flat, and its matrices, from the cell's own (`weights_of`), with gradients."""
+        own = [_computed(tensor, self.dtype) for tensor in given]
         vectors, matrices = (
-            [_computed(tensor, dtype) for tensor in remake(self.made, own, places)]
+            [_computed(tensor, self.dtype) for tensor in remake(self.made, own, places)]
             for places in (self.vectors, self.matrices)
         )
         return [vector.flatten() for vector in vectors], matrices
@@ -77,7 +78,10 @@ _plans: WeakKeyDictionary[Cell, dict[Hashable, Plan | str]] = WeakKeyDictionary(
 def form_of(one: Pass) -> Form:
     """The form of a pass, whose u comes from torch."""
     zoneout = None if one.zoneout is None else kept_types(one.zoneout)
-    return Form(is_symbols(one.x), tuple(one.x.shape[2:]), one.mask is not None, zoneout)
+    symbols = is_symbols(one.x)
+    # Not what x says of its features: to torch.compile, that may be an unknown.
+    rest = () if symbols else (*one.x.shape[2:-1], one.cell.input_size)
+    return Form(symbols, rest, one.mask is not None, zoneout, False)
 
 
 def kept_types(zoneout: states.State) -> tuple[torch.dtype | None, ...]:
@@ -88,12 +92,18 @@ def kept_types(zoneout: states.State) -> tuple[torch.dtype | None, ...]:
 def plan_for(cell: Cell, form: Form) -> Plan | str:
     """The plan, or why there is none, in words that follow "its step"."""
     plans = _plans.setdefault(cell, {})
-    key = (form, _settings(cell))
+    key = (form, settings := _settings(cell))
     if key not in plans:
         if len(plans) == _MOST_PLANS:
             plans.clear()
+        own = ref(cell)
+
+        def unchanged() -> bool:
+            held = own()
+            return held is None or _settings(held) == settings
+
         try:
-            plan, same = (_traced(cell, form, seed) for seed in (0, 1))
+            plan, same = (_traced(cell, form, seed, unchanged) for seed in (0, 1))
             if [*plan.step.program.nodes.made] != [*same.step.program.nodes.made]:
                 raise TraceError("does another thing where numbers are others")
             plans[key] = plan
@@ -102,6 +112,13 @@ def plan_for(cell: Cell, form: Form) -> Plan | str:
         except Exception as error:  # noqa: BLE001 (whatever it is, the reference kernel will meet it, and a person with it)
             plans[key] = f"could not be tried by itself ({type(error).__name__}: {error})"
     return plans[key]
+
+
+@constant
+def why_not(cell: Cell, *form: Any) -> str:
+    """Why there is no plan; empty where there is one. form: the parts of a `Form`: torch.compile hands on no more."""
+    plan = plan_for(cell, Form(*form))
+    return plan if isinstance(plan, str) else ""
 
 
 def dtype_of(cell: Cell) -> torch.dtype:
@@ -132,14 +149,28 @@ def leaves(value: Any) -> list[Tensor]:
     return [leaf for part in value for leaf in leaves(part)]
 
 
-def _own(module: torch.nn.Module) -> Iterator[Tensor]:
-    """A module's tensors: parameters, buffers, and those that stand in their place or beside them."""
-    for one in module.modules():
+@constant
+def _own_names(cell: Cell) -> tuple[tuple[str, ...], ...]:
+    """The paths to its tensors: parameters, buffers, and those that stand in their place or beside them."""
+    found = []
+    for path, one in cell.named_modules():
         held = {**one._parameters, **one._buffers, **{k: v for k, v in vars(one).items() if isinstance(v, Tensor)}}
-        yield from (tensor for _, tensor in sorted(held.items()) if tensor is not None)
+        found += [(*filter(None, path.split(".")), name) for name, tensor in sorted(held.items()) if tensor is not None]
+    return tuple(found)
 
 
-def _weights(cell: Cell, prepared: Any) -> list[Tensor]:
+def _own(cell: Cell) -> list[Tensor]:
+    """These tensors."""
+    found = []
+    for path in _own_names(cell):
+        one: Any = cell
+        for name in path:
+            one = getattr(one, name)
+        found.append(one)
+    return found
+
+
+def weights_of(cell: Cell, prepared: Any) -> list[Tensor]:
     """All tensors that a step may read besides its input and its state."""
     return [*_own(cell), *leaves(prepared)]
 
@@ -168,7 +199,7 @@ def _settings(cell: Cell) -> Hashable:
     return settings, own, tuple(getattr(kind, name, None) for name in _METHODS)
 
 
-def _traced(cell: Cell, form: Form, seed: int) -> Plan:
+def _traced(cell: Cell, form: Form, seed: int, unchanged: Callable[[], bool]) -> Plan:
     """The step, taken once on random numbers, of a few rows: as many as nothing else is long."""
     dtype = dtype_of(cell)
     generator = torch.Generator().manual_seed(seed)
@@ -181,7 +212,7 @@ def _traced(cell: Cell, form: Form, seed: int) -> Plan:
 
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
         prepared = cell.prepare()
-        weights = _weights(cell, prepared)
+        weights = weights_of(cell, prepared)
         B = next(
             rows for rows in _ROWS if all(length % rows for tensor in weights for length in (*tensor.shape, *form.rest))
         )
@@ -222,7 +253,8 @@ def _traced(cell: Cell, form: Form, seed: int) -> Plan:
     widths = tuple(leaf[0].numel() for _, leaf in states.leaves(state))
     program = Program(tracer.nodes, (given,), after)
     return Plan(
-        native_program.TracedStep(program, widths, learnt),
+        native_program.TracedStep(program, widths, learnt, unchanged),
+        dtype,
         step.output.shape[1:],
         tracer.made,
         tracer.vectors,

@@ -13,11 +13,12 @@ from torch import Tensor
 from unrolled import states
 from unrolled.cells.cell import Cell, Step, is_symbols, state_like
 from unrolled.errors import KernelError, ShapeError
-from unrolled.kernels import native_core, native_program
+from unrolled.kernels import native_core
 from unrolled.kernels.kernel import Stepper
 from unrolled.kernels.native_core import check
+from unrolled.kernels.native_packed import Packed
 from unrolled.kernels.reference import ReferenceStepper
-from unrolled.kernels.traced_plan import Form, Plan, dtype_of, flat, kept_types, leaves, plan_for
+from unrolled.kernels.traced_plan import Form, dtype_of, flat, kept_types, leaves, plan_for, weights_of, why_not
 from unrolled.states import State
 
 #: Greatest relative L2 distance from the reference, over the outputs and the state of some steps of a new cell.
@@ -38,10 +39,14 @@ def refuses(cell: Cell) -> list[str]:
     like = state_like(cell, torch.empty(0, 1, cell.input_size))
     if not isinstance(like, Tensor) and any(isinstance(part, tuple) for part in like):
         return [f"the leaves of a state stand side by side, and {name} has some within others"]
-    for form in (Form(False, (cell.input_size,)), Form(True, ())):
-        if isinstance(plan := plan_for(cell, form), str):
-            return [f"{name} is no program: its step {plan}"]
+    for symbols in (False, True):
+        if why := why_not(cell, *_form(cell, symbols, False)):
+            return [f"{name} is no program: its step {why}"]
     return []
+
+
+def _form(cell: Cell, symbols: bool, whole: bool) -> Form:
+    return Form(symbols, () if symbols else (cell.input_size,), False, None, whole)
 
 
 class _Leaf(NamedTuple):
@@ -70,13 +75,10 @@ class TracedStepper(Stepper):
         kinds = [(tuple(leaf.shape[1:]), leaf.dtype) for _, leaf in states.leaves(like)]
         self._leaves = [_Leaf(shape, dtype, dtype is not self._dtype) for shape, dtype in kinds]
         self._mixed = any(leaf.other for leaf in self._leaves)
-        self._packed: dict[Form, native_program.Packed] = {}
-        self._whole = not cell.condition_size and isinstance(plan_for(cell, self._form(whole=True)), Plan)
-        self._plain, self._looked_up = self._form(whole=self._whole), self._form(symbols=True)
+        self._packed: dict[Form, Packed] = {}
+        self._whole = not cell.condition_size and not why_not(cell, *_form(cell, False, True))
+        self._plain, self._looked_up = _form(cell, False, self._whole), _form(cell, True, False)
         self._table: list[Tensor] | None = None
-
-    def _form(self, symbols: bool = False, whole: bool = False) -> Form:
-        return Form(symbols, () if symbols else (self._cell.input_size,), whole=whole)
 
     def __call__(
         self, x_t: Tensor, state: State, condition: Tensor | None = None, zoneout: State | None = None
@@ -163,11 +165,11 @@ class TracedStepper(Stepper):
                 read.append(leaf.to(self._dtype).contiguous())
         return read
 
-    def _pack(self, form: Form) -> native_program.Packed:
+    def _pack(self, form: Form) -> Packed:
         plan = plan_for(self._cell, form)
         if isinstance(plan, str):
             raise KernelError(f"{self._name} with this zoneout is no program: its step {plan}")
         with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            vectors, matrices = plan.weights(self._cell, self._reference.weights)
-            self._packed[form] = native_program.Packed(plan.step, plan.output, vectors, matrices, self._dtype)
+            vectors, matrices = plan.weights(weights_of(self._cell, self._reference.weights))
+            self._packed[form] = Packed(plan.step, plan.output, vectors, matrices, self._dtype)
         return self._packed[form]
