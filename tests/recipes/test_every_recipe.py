@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -66,6 +67,18 @@ def test_what_is_given_goes_before_what_is_usual(recipe: str) -> None:
         assert one.settings(one.Options(**given)).budget == Budget(**given)
     for number_type in ("float32", "float64", "bfloat16"):
         assert one.settings(one.Options(dtype=number_type)).dtype == number_type
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_an_option_that_names_a_file_is_found_again_from_another_folder(recipe: str) -> None:
+    options = registry.find(recipe).Options
+    notes = {
+        name: getattr(hint, "__metadata__", ()) for name, hint in get_type_hints(options, include_extras=True).items()
+    }
+    named = {
+        name for name, own in notes.items() if any("PATH" in (getattr(note, "metavar", None) or "") for note in own)
+    }
+    assert named == set(options.PATHS)
 
 
 @pytest.mark.parametrize("recipe", [name for name in RECIPES if registry.find(name).target])
