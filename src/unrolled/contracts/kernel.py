@@ -85,21 +85,25 @@ def check_case(kernel: Kernel, one: Pass, record: tuple[Record, ...], dtype: tor
 
 
 def check_extremes(kernel: Kernel, single: Pass, double: Pass) -> None:
-    """Input that saturates, and input of denormal numbers: in float32 no further from float64 than twice the reference.
-
-    Where gates saturate, 1 − σ has few digits in float32 to any kernel: float64 tells how many. single, double: the
-    same pass in both types; the weights of `double` become those of `single`.
-    """
-    double.cell.load_state_dict(single.cell.state_dict())
+    """Input that saturates, and input of denormal numbers, by `check_rounding`."""
     for scale in (30.0, 1e-30, 1e-42):
         x, state = single.x * scale, states.map_state(lambda leaf, scale=scale: leaf * min(scale, 1), single.state)
-        given = replace(single, x=x, state=state)
-        exact = replace(double, x=x.double(), state=states.map_state(lambda leaf: leaf.double(), state))
-        ours, theirs = measure(kernel, given, (), None), measure(Reference(), given, (), None)
-        for name, right in measure(Reference(), exact, (), None).items():
-            apart, allowed = distance(ours[name], right), max(1e-5, 2 * distance(theirs[name], right))
-            what = f"{_describe(kernel, given, (), torch.float32)}, times {scale:g}"
-            require(apart <= allowed, f"{what}: {name} is {apart:.2g} from float64, and {allowed:.2g} is allowed")
+        check_rounding(kernel, replace(single, x=x, state=state), double, f", times {scale:g}")
+
+
+def check_rounding(kernel: Kernel, single: Pass, double: Pass, what: str = "") -> None:
+    """In float32 no further from float64 than twice the reference, or 1e-5.
+
+    Where gates saturate, or numbers cancel, float32 has few digits to any kernel: float64 tells how many. single,
+    double: the same pass in both types; the numbers of `double` become those of `single`. what: is added to its name.
+    """
+    double.cell.load_state_dict(single.cell.state_dict())
+    exact = replace(double, x=single.x.double(), state=states.map_state(lambda leaf: leaf.double(), single.state))
+    ours, theirs = measure(kernel, single, (), None), measure(Reference(), single, (), None)
+    for name, right in measure(Reference(), exact, (), None).items():
+        apart, allowed = distance(ours[name], right), max(1e-5, 2 * distance(theirs[name], right))
+        named = f"{_describe(kernel, single, (), torch.float32)}{what}"
+        require(apart <= allowed, f"{named}: {name} is {apart:.2g} from float64, and {allowed:.2g} is allowed")
 
 
 def measure(kernel: Kernel, one: Pass, record: tuple[Record, ...], autocast: torch.dtype | None) -> dict[str, Tensor]:
