@@ -13,7 +13,7 @@ import unrolled
 from unrolled.cli.main import main
 from unrolled.data import series
 from unrolled.data.tables import read_table
-from unrolled.errors import OptionError
+from unrolled.errors import DataError, OptionError
 from unrolled.figures import Curves, Table
 from unrolled.workshop.forecast import figures_of, forecast_from_end, read_series
 
@@ -102,10 +102,20 @@ def test_the_numbers_go_into_a_table_that_is_read_back_as_a_series(runs: Path, t
     np.testing.assert_allclose(found.values.T, [ahead.mean, ahead.high[0.95]], rtol=1e-8)
 
 
-def test_from_python(runs: Path) -> None:
+def test_from_python(runs: Path, tmp_path: Path) -> None:
     run = unrolled.load(runs / "recursive")
     assert run.forecast(runs / "series.csv", steps=9, seed=2) == run.forecast(steps=9, seed=2)
     assert len(run.forecast().times) == 4
+    # A file whose columns are called otherwise.
+    other = tmp_path / "other.csv"
+    other.write_text((runs / "series.csv").read_text().replace("day,warmth", "Tag,Grad"))
+    with pytest.raises(DataError, match=r"--time day: other\.csv has no column of that name"):
+        run.forecast(other)
+    assert run.forecast(other, 3, time="Tag", target="Grad") == run.forecast(steps=3)
+    # What an error names, a separator or an encoding, can be given here as well.
+    other.write_bytes(other.read_text().replace("Grad", "Wärme").replace(",", "/").encode("latin-1"))
+    words = ["--time", "Tag", "--target", "Wärme", "--encoding", "latin-1", "--separator", "/"]
+    assert main(["forecast", "direct", str(other), *words, "--runs", str(runs)]) == 0
     with pytest.raises(OptionError, match="forecasts no series; take a run of forecast or temperature"):
         unrolled.load(runs / "adding").forecast()
 

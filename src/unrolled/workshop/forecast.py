@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -37,7 +37,15 @@ class ForecastRequest(Files):
     run: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")] = ""
     """A run of forecast or temperature: its name or folder. Empty: the newest run."""
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE|-")] = ""
-    """A table whose columns are called as in the training; - is standard input. Empty: what the run learnt from."""
+    """A table that goes on as what was learnt from; - is standard input. Empty: what the run learnt from."""
+    time: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
+    """The file's column of times. Empty: the one that is called as in the training."""
+    target: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
+    """The file's column of values. Empty: the one that is called as in the training."""
+    separator: str = ""
+    """What stands between the file's cells, \\t for a tab. Empty: as in the training, or found out."""
+    encoding: str = ""
+    """How the file's bytes are to be read. Empty: as in the training."""
     steps: int = 0
     """How many steps ahead; 0: as many as the run was trained for. More takes a run of --way recursive."""
     seed: int = 0
@@ -69,7 +77,7 @@ def forecast(request: ForecastRequest) -> Iterator[Message]:
 
     run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
     forecaster_of(run)
-    series = read_series(run, request.file)
+    series = read_series(run, request.file, request.time, request.target, request.separator, request.encoding)
     yield Note(series.summary)
     ahead = forecast_from_end(run, series, request.steps, request.seed)
     picture, table = figures_of(run, series, ahead)
@@ -89,18 +97,24 @@ def forecaster_of(run: Run) -> tuple[Forecaster, ForecastingOptions]:
     return run.model, run.options
 
 
-def read_series(run: Run, file: str) -> grids.Series:
-    """The series of a file, of standard input or, where it is empty, the run's own, by the names that it learnt."""
+def read_series(
+    run: Run, file: str, time: str = "", target: str = "", separator: str = "", encoding: str = ""
+) -> grids.Series:
+    """The series of a file, of standard input or, where it is empty, the run's own.
+
+    time, target: what its columns are called; separator, encoding: how it is written; empty, as what was learnt from.
+    """
     from unrolled.data import series as grids
     from unrolled.data.tables import parse_table
     from unrolled.recipes.forecasting import read_one, series_of
 
     options = forecaster_of(run)[1]
+    options = replace(options, separator=separator or options.separator, encoding=encoding or options.encoding)
     if file == "-":
         table = parse_table(given_text("-", LONGEST, options.encoding), "standard input", options.separator)
     else:
         table = read_one(file, run.assets["data"], run.folder.path, options)
-    series = series_of(table, run.assets["time"], run.assets["target"])
+    series = series_of(table, time or run.assets["time"], target or run.assets["target"])
     if list(series.step) != run.assets["step"]:
         raise DataError(
             f"{table.name}: one value {series.step}, where {run.name} learnt from one "

@@ -42,6 +42,8 @@ class PointRequest(Files):
     """How many points are drawn, where no file is given."""
     seed: int = 0
     """Of the points that are drawn."""
+    encoding: str = "utf-8"
+    """How the file's bytes are to be read."""
     cell: str = ""
     """Allow this cell, package.module:Class, which the run names."""
     runs: str = ""
@@ -62,7 +64,7 @@ def point(request: PointRequest) -> Iterator[Message]:
 
     run = Run(folders.open_run(request.run, folders.runs_folder(request.runs)), request.cell)
     if request.file:
-        points = read_points(*_content(request.file))
+        points = read_points(*_content(request))
     else:
         points = draw_points(np.random.default_rng(request.seed), 1, request.count)[0]
     numbers = pointed(run, points)
@@ -135,7 +137,8 @@ def _coordinates(points: list[list[float]]) -> tuple[tuple[float, ...], tuple[fl
     return tuple(x for x, _ in points), tuple(y for _, y in points)
 
 
-def _content(file: str) -> tuple[str, str]:
-    """The text that `file` means, and what it is called in messages."""
+def _content(request: PointRequest) -> tuple[str, str]:
+    """The text that the request's `file` means, and what it is called in messages."""
+    file = request.file
     name = "standard input" if file == "-" else "the points" if means_words(file) else Path(file).name
-    return given_text(file, LONGEST), name
+    return given_text(file, LONGEST, request.encoding), name

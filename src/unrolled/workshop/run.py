@@ -166,13 +166,17 @@ class Run:
         assert tagging is not None
         return predict.tags(self, tagging, items)
 
-    def forecast(self, file: str | Path = "", steps: int = 0, seed: int = 0) -> Ahead:
+    def forecast(
+        self, file: str | Path = "", steps: int = 0, *, time: str = "", target: str = "", seed: int = 0
+    ) -> Ahead:
         """The next `steps` values (0: as many as it learnt to) of the table in `file`, or of what it learnt from, with
-        their times and the ends of their intervals, by a run of forecast or temperature. seed: of drawn paths.
+        their times and the ends of their intervals, by a run of forecast or temperature.
+
+        time, target: what the file's columns are called, if not as in the training. seed: of drawn paths.
         """
         from unrolled.workshop.forecast import forecast_from_end, read_series
 
-        return forecast_from_end(self, read_series(self, str(file)), steps, seed)
+        return forecast_from_end(self, read_series(self, str(file), time, target), steps, seed)
 
     def point(self, points: Any) -> tuple[int, ...]:
         """The answer about points (N, 2), anything that NumPy takes: their numbers from 1, the corners of a hull, a
