@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Where a text is cut, a part of it begins: the first of these that is near.
 _BREAKS = ("\n\n\n", "\n\n", "\n")
-#: How the name of a file ends, letters.de or reviews.csv.gz, and hardly any single word.
-_ENDING = re.compile(r"\w\.[A-Za-z]\w{0,7}$")
+#: How the name of a file ends besides a text's endings: letters.de, data.parquet. (self.name is Python, and words.)
+_ENDING = re.compile(r"\w\.([A-Za-z]\w{0,2}|parquet|conllu?)$")
 
 
 class Words(str):
@@ -206,9 +206,12 @@ def given_text(word: str, length: int, encoding: str = "utf-8") -> str:
 
 def means_words(word: str) -> bool:
     """Whether `word` is itself what is to be read: no file, nothing that looks like one, and not standard input."""
+    from unrolled.data import text
+
     if isinstance(word, Words):
         return True
-    looks_like_a_file = not any(map(str.isspace, word)) and (os.sep in word or _ENDING.search(word) is not None)
+    ends_like_a_file = Path(word).suffix.lower() in text.TEXT_ENDINGS or _ENDING.search(word) is not None
+    looks_like_a_file = not any(map(str.isspace, word)) and (os.sep in word or ends_like_a_file)
     return word != "-" and not looks_like_a_file and not os.path.exists(word)
 
 
