@@ -83,6 +83,12 @@ def test_words(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     (command.folder / "new.conll").write_text("the x\nbdler x\n\nthe x\n")
     said = command("predict", run, "new.conll")
     assert said.out == "the\tx\tDT\tB-NP\nbdler\tx\tNN\tI-NP\n\nthe\tx\tDT\tB-NP\n"
+    # Where the words stand elsewhere than in the training.
+    (command.folder / "other.conll").write_text("x the\nx bdler\n")
+    assert command("predict", run, "other.conll", "--word", 2).out == "x\tthe\tDT\tB-NP\nx\tbdler\tNN\tI-NP\n"
+    for column in (3, -1):
+        said = one_line(command("predict", run, "other.conll", "--word", column))
+        assert f"2 columns, and --word {column} is none of them" in said
     feed(monkeypatch, b"the\nbdler\n")
     events = [json.loads(line) for line in command("--json", "predict", run, "-").out.splitlines()]
     assert events[1]["answer"] == {"word": "bdler", "tags": "NN", "chunks": "I-NP"} and events[1]["line"] == 2

@@ -47,6 +47,8 @@ class PredictRequest:
     """Of the file: a text or sentence a line, a table, a word a line; auto tells tables by name or first line."""
     text: Annotated[str, tyro.conf.arg(metavar="COLUMN")] = ""
     """The column of a table's texts. Empty: as in the training, or the only one."""
+    word: Annotated[int, tyro.conf.arg(metavar="COLUMN")] = 0
+    """Of a file in columns, that of the words, from 1. 0: as in the training, or the only one."""
     separator: str = ""
     """What stands between a table's cells, \\t for a tab. Empty finds it out."""
     encoding: str = "utf-8"
@@ -178,9 +180,10 @@ def _of_columns(run: Run, reading: Tagging, request: PredictRequest) -> Iterator
     sentences, _ = conll.parse_conll(whole, name)
     width = len(sentences[0].rows[0])
     # A file of words alone has one column, wherever the words stood in the training.
-    word = 1 if width == 1 else reading.word
-    if word > width:
-        raise DataError(f"{name}: {width} columns, and the words are to stand in column {word}, as in the training")
+    word = request.word or (1 if width == 1 else reading.word)
+    if not 1 <= word <= width:
+        given = f"--word {word} is none of them" if request.word else f"in the training the words stood in {word}"
+        raise DataError(f"{name}: {width} columns, and {given}: name that of the words with --word, counted from 1")
     for number, said in enumerate(run.predict([one.column(word) for one in sentences])):
         if number:
             yield Columns((), "")
