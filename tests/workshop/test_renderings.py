@@ -511,3 +511,22 @@ def test_mixing_colours_keeps_the_ends_and_passes_through_the_middle():
     assert (
         mix(("#000000", "#ffffff"), 0.5) == "#636363"
     )  # OKLab's middle grey: half the lightness, an eighth of the light
+
+
+def test_no_two_lines_of_a_tree_cross():
+    # The last word hangs from the top, beside what is deep.
+    labels = ("S", "one", "and", "two", "and", "VP", "three", "VP", "and", "VP", "four", ".")
+    root = parse(to_svg(Tree("a sentence", labels, (-1, 0, 0, 0, 0, 0, 5, 5, 7, 7, 9, 0))))
+    lines = [
+        [tuple(map(float, place.split())) for place in re.split("[ML]", path.attrib["d"])[1:]]
+        for path in root.iter(f"{NS}path")
+    ]
+    assert len(lines) == len(labels) - 1
+    pieces = [(line[k], line[k + 1]) for line in lines for k in range(len(line) - 1)]
+
+    def side(a, b, c):
+        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+    for k, (a, b) in enumerate(pieces):
+        for c, d in pieces[:k]:
+            assert not (side(a, b, c) * side(a, b, d) < 0 and side(c, d, a) * side(c, d, b) < 0), (a, b, c, d)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unrolled.figures import Tree
 from unrolled.workshop.renderings.drawing import EDGE, TOP, WIDTH, sans_width, titled
-from unrolled.workshop.renderings.palette import FRAME, INK, LINES, MUTED
+from unrolled.workshop.renderings.palette import INK, LINES, MUTED
 from unrolled.workshop.renderings.words import shorten, visible
 
 #: Between the base lines of two levels, and between neighbours.
@@ -25,11 +25,13 @@ def draw_tree(figure: Tree) -> str:
         if parent < 0:
             continue
         leaf = not below[number]
-        top, y = TOP + 14 + LEVEL * depths[parent] + 6, bottom if leaf else TOP + 14 + LEVEL * depths[number]
+        above = TOP + 14 + LEVEL * depths[parent]
         far = leaf and depths[parent] + 1 < max(depths)
+        # A word is reached from straight above, so that no line crosses what is below the word's neighbours.
+        points = [(places[parent], above + 6), (places[number], above + LEVEL - SIZE - 1)]
         drawing.line(
-            [(places[parent], top), (places[number], y - SIZE - 1)],
-            stroke=MUTED if far else FRAME,
+            [*points, (places[number], bottom - SIZE - 1)] if far else points,
+            stroke=MUTED,
             stroke_width=1.2,
             stroke_dasharray="2 3" if far else None,
         )

@@ -17,9 +17,10 @@ export function drawTree(place, figure, element) {
   const width = Math.ceil(nodes.width);
   const label = `${visible(figure.title)}: a tree of ${nodes.length} nodes. Arrow keys climb it.`;
   const { svg, stage } = sheet(place, Math.max(width, 120), nodes.height, label);
+  // A leaf is reached from straight above, so that no line crosses what is below the leaf's neighbours.
   const lines = nodes
     .filter((node) => node.parent)
-    .map(({ x, y, parent }) => `M${parent.x.toFixed(1)} ${parent.y + 6}L${x.toFixed(1)} ${y - 15}`);
+    .map(({ x, y, parent }) => `M${parent.x.toFixed(1)} ${parent.y + 6}L${x.toFixed(1)} ${parent.y + LEVEL - 15}V${y - 15}`);
   svg.append(s("path", { class: "branch", d: lines.join("") }));
   const texts = nodes.map(({ x, y, text, leaf }) =>
     s("text", { class: leaf ? "leaf" : "node", x: x.toFixed(1), y, "text-anchor": "middle" }, text),
