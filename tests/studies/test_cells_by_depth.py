@@ -77,8 +77,7 @@ def test_it_says_who_is_lower_and_by_how_much() -> None:
     assert answer.words == (
         "lstm, 2 layers: +0.150 nats/symbol below elman of as many layers and parameters (+0.250, +0.050; the seeds of "
         "one kind are spread by 0.050).",
-        "gru, 2 layers: +0.050 nats/symbol below elman of as many layers and parameters (+0.050; the seeds of one kind "
-        "are spread by 0.050).",
+        "gru, 2 layers: +0.050 nats/symbol below elman of as many layers and parameters (+0.050; one seed).",
         "lstm by its layers: 1.375 with 1, 1.250 with 2; 2 is best.",
         "n-grams: 1.260 nats/symbol at order 4, and 1.250 at order 3, their best; the paper has 1.195 at order 20, and "
         "1.077 for its best network.",

@@ -177,10 +177,11 @@ def _compare_cells(
             continue
         lower = tuple(theirs[seed] - ours[seed] for seed in seeds)
         results[f"{_name(cell, depth)}: {GATED_ARE_LOWER}"] = Quantity(UNIT, lower, "> 0")
+        apart = max(statistics.pstdev(ours.values()), statistics.pstdev(theirs.values()))
+        known = f"the seeds of one kind are spread by {apart:.3f}" if len(seeds) > 1 else "one seed"
         words.append(
             f"{_name(cell, depth)}: {statistics.fmean(lower):+.3f} {UNIT} below elman of as many layers and parameters "
-            f"({', '.join(f'{one:+.3f}' for one in lower)}; the seeds of one kind are spread by "
-            f"{max(statistics.pstdev(ours.values()), statistics.pstdev(theirs.values())):.3f})."
+            f"({', '.join(f'{one:+.3f}' for one in lower)}; {known})."
         )
 
 
