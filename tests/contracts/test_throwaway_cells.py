@@ -22,7 +22,7 @@ from unrolled.contracts.subject import Subject
 from unrolled.errors import KernelError, ShapeError
 from unrolled.kernels import choose
 from unrolled.kernels.kernel import Pass
-from unrolled.kernels.reference import Reference
+from unrolled.kernels.reference import Reference, ReferenceStepper
 from unrolled.kernels.scan import Scan
 from unrolled.layers.recurrent import Recurrent
 
@@ -407,10 +407,17 @@ def test_the_exponential_is_taken_once_a_sequence_and_once_a_closed_loop():
     x = torch.randn(20, 1, 2)
     Reference().run([Pass(cell, x, state_like(cell, x))])
     assert cell.exponentials == 1
-    stepper, state = choose.stepper(cell), state_like(cell, x)
+    reference, state = ReferenceStepper(cell), state_like(cell, x)
     for t in range(20):
-        state = stepper(x[t], state).state
+        state = reference(x[t], state).state
     assert cell.exponentials == 2
+    # A step that is traced is taken some times for that, all of them at the first.
+    stepper, state = choose.stepper(cell), state_like(cell, x)
+    state = stepper(x[0], state).state
+    taken = cell.exponentials
+    for t in range(1, 20):
+        state = stepper(x[t], state).state
+    assert cell.exponentials == taken
 
 
 def test_a_mask_touches_the_recurrent_product_and_nothing_else():

@@ -35,9 +35,9 @@ def test_line_ends_stay_as_the_paper_read_them(tmp_path: Path) -> None:
     assert "\r" in run.assets["vocabulary"]["characters"]
 
 
-def test_without_a_budget_it_takes_an_hour() -> None:
+def test_without_a_budget_it_takes_half_an_hour() -> None:
     from unrolled.recipes import registry
 
     recipe = registry.find("war-and-peace")
-    assert recipe.settings(WarAndPeaceOptions()).budget.minutes == 60
+    assert recipe.settings(WarAndPeaceOptions()).budget.minutes == 30
     assert recipe.settings(WarAndPeaceOptions(steps=5)).budget.steps == 5
