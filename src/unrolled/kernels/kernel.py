@@ -137,12 +137,22 @@ class Stepper(ABC):
         """
 
     def run(self, x: Tensor, state: State, condition: Tensor | None = None) -> tuple[Tensor, State]:
-        """Steps whose input is known: x (T, B, F), or whole numbers (T, B) → outputs (T, B, ...), the last state."""
+        """Steps whose input is known: x (T, B, F), or whole numbers (T, B) → outputs (T, B, ...), the last state.
+
+        ShapeError where there is no step.
+        """
+        check_steps(x)
         outputs = []
         for x_t in x:
             output, state, _ = self(x_t, state, condition)
             outputs.append(output)
         return torch.stack(outputs), state
+
+
+def check_steps(x: Tensor) -> None:
+    """ShapeError unless x holds a step or more, for a stepper's `run`."""
+    if x.dim() == 0 or len(x) == 0:
+        raise ShapeError(f"steps are x (T, B, F) or (T, B), T at least 1; {tuple(x.shape)} came")
 
 
 class Kernel(ABC):

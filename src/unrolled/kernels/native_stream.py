@@ -21,7 +21,7 @@ from unrolled.cells.cell import Cell, Step, is_symbols
 from unrolled.cells.lstm_variations import ProjectedLSTM
 from unrolled.errors import KernelError, ShapeError
 from unrolled.kernels import native_core
-from unrolled.kernels.kernel import Precision, Stepper, zoned_out
+from unrolled.kernels.kernel import Precision, Stepper, check_steps, zoned_out
 from unrolled.kernels.native import _STRUCTS
 from unrolled.kernels.native_core import address, check
 from unrolled.kernels.reference import ReferenceStepper
@@ -101,8 +101,7 @@ class NativeStepper(Stepper):
     def run(self, x: Tensor, state: State, condition: Tensor | None = None) -> tuple[Tensor, State]:
         if torch.is_grad_enabled() and self._wants_gradient(x, state):
             return self._reference.run(x, state, condition)
-        if x.dim() == 0 or len(x) == 0:
-            raise ShapeError(f"steps are x (T, B, F) or (T, B), T at least 1; {tuple(x.shape)} came")
+        check_steps(x)
         output, after = self._steps(x.flatten(0, 1), state, len(x))
         return output.view(len(x), *state[0].shape), after
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from unrolled import states
 from unrolled.cells.cell import Cell, Step, is_symbols, state_like
-from unrolled.errors import KernelError, ShapeError
+from unrolled.errors import KernelError
 from unrolled.kernels import native_core
-from unrolled.kernels.kernel import Stepper
+from unrolled.kernels.kernel import Stepper, check_steps
 from unrolled.kernels.native_core import check
 from unrolled.kernels.native_packed import Packed
 from unrolled.kernels.reference import ReferenceStepper
@@ -91,8 +91,7 @@ class TracedStepper(Stepper):
     def run(self, x: Tensor, state: State, condition: Tensor | None = None) -> tuple[Tensor, State]:
         if torch.is_grad_enabled() and self._wants_gradient(x, state, condition):
             return self._reference.run(x, state, condition)
-        if x.dim() == 0 or len(x) == 0:
-            raise ShapeError(f"steps are x (T, B, F) or (T, B), T at least 1; {tuple(x.shape)} came")
+        check_steps(x)
         output, after = self._steps(x.flatten(0, 1), len(x), state, condition, None)
         return output.view(*x.shape[:2], *output.shape[1:]), after
 
