@@ -89,6 +89,10 @@ class Visit:
         """Wait until the view that was asked for stands."""
         self.page.wait_for_selector("html[data-shown]", state="attached")
 
+    def drawn(self) -> None:
+        """Wait until every figure shows what it was last given: it draws in the frame after."""
+        self.page.evaluate("new Promise(requestAnimationFrame)")
+
 
 def visit(context: BrowserContext, address: str) -> Visit:
     """A page of a profile that has shown its token. Whatever it complains of is kept."""
@@ -115,7 +119,8 @@ def cells(table: Locator) -> list[list[str]]:
 
 
 def values(figure: Locator) -> list[list[str]]:
-    """The values of a <lab-figure>, as its table for those who do not see it has them."""
+    """The values of a <lab-figure>, as its table for those who do not see it has them once it is drawn."""
+    figure.evaluate("() => new Promise(requestAnimationFrame)")
     if not figure.locator(".values[open]").count():
         figure.locator(".values summary").click()
     return cells(figure.locator(".values table"))

@@ -141,7 +141,7 @@ def test_a_text_is_coloured_piece_by_piece_and_recoloured_in_place(visit: Visit)
     page.evaluate(
         "() => { const f = document.querySelector('lab-figure'); f.figure = {...f.figure, values: [3, 0, 0, 0]}; }"
     )
-    page.wait_for_timeout(50)
+    visit.drawn()
     assert colour(0, 0) == palette.HIGHLIGHT[-1] and colour(1, 0) == palette.HIGHLIGHT[0]
     assert before.evaluate("one => one.isConnected")
     figure.locator(".stage").press("ArrowRight")

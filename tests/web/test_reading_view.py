@@ -35,6 +35,7 @@ def read(visit: Visit, address: str, signals: int = 6) -> Page:
     """The view, once all of the layer has come: six fields and gates of an LSTM, four of a GRU."""
     page = visit.open(address)
     page.locator(".gates tbody tr").nth(signals - 1).wait_for()
+    visit.drawn()
     return page
 
 
@@ -211,6 +212,7 @@ def test_a_hostile_text_is_pasted_and_only_read(visit: Visit) -> None:
     page.get_by_role("button", name="Read", exact=True).click()
     page.locator(".place h2", has_text=f"of {len(HOSTILE)}").wait_for()
     page.locator(".gates tbody tr").nth(5).wait_for()
+    visit.drawn()
     shown = page.locator("lab-figure[data-kind=coloured-text] .letters").text_content()
     assert shown == HOSTILE
     assert page.locator("main img, main script").count() == 0
