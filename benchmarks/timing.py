@@ -23,6 +23,9 @@ WARM_SECONDS = 1.0
 #: Blocks at least, and as many as are of use.
 FEWEST_BLOCKS = 5
 MOST_BLOCKS = 100
+#: What a team of threads is given to fall asleep, and the seconds of a call beside which that would be nothing.
+REST_SECONDS = 0.02
+LONG_CALL = 0.1
 #: Resamples of the blocks for the interval around the median.
 RESAMPLES = 2000
 #: Single calls for the percentiles.
@@ -66,19 +69,26 @@ def warm_up(side: Side, before: Callable[[], None] | None = None, seconds: float
     return statistics.median(spent[len(spent) // 2 :])
 
 
-def compare(ours: Side, theirs: Side, seconds: float, before: Callable[[], None] | None = None) -> Ratio:
-    """Blocks A B B A for about so many seconds; both sides are warm."""
+def compare(
+    ours: Side, theirs: Side, seconds: float, before: Callable[[], None] | None = None, rest: bool = False
+) -> Ratio:
+    """Blocks A B B A for about so many seconds; both sides are warm.
+
+    rest: before each turn wait until the other side's threads, which look for work for some milliseconds more, let go
+    of the core; then one call that does not count. Calls that are long beside that need none.
+    """
     both = _spent(ours, 1, before), _spent(theirs, 1, before)
+    turn = _rested if rest and min(both) < LONG_CALL else _spent
     # As many calls in a row as make a block long enough for the clock, and no more blocks than are of use.
     wanted = max(seconds / MOST_BLOCKS, 2e-3) / 4
     calls = [max(1, round(wanted / one)) if before is None else 1 for one in both]
     blocks, own, other = [], [], []
     began = time.perf_counter()
     while len(blocks) < FEWEST_BLOCKS or (time.perf_counter() - began < seconds and len(blocks) < 4 * MOST_BLOCKS):
-        first = _spent(ours, calls[0], before)
-        second = _spent(theirs, calls[1], before)
-        third = _spent(theirs, calls[1], before)
-        fourth = _spent(ours, calls[0], before)
+        first = turn(ours, calls[0], before)
+        second = turn(theirs, calls[1], before)
+        third = turn(theirs, calls[1], before)
+        fourth = turn(ours, calls[0], before)
         a, b = (first + fourth) / 2 / calls[0], (second + third) / 2 / calls[1]
         blocks.append(b / a)
         own.append(a)
@@ -93,6 +103,12 @@ def _spent(side: Side, calls: int, before: Callable[[], None] | None) -> float:
     for _ in range(calls):
         side()
     return time.perf_counter() - began
+
+
+def _rested(side: Side, calls: int, before: Callable[[], None] | None) -> float:
+    time.sleep(REST_SECONDS)
+    _spent(side, 1, before)
+    return _spent(side, calls, before)
 
 
 def percentiles(side: Side) -> tuple[float, float]:

@@ -27,6 +27,9 @@ class Clock:
     def perf_counter(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 CLOCK = Clock()
 
@@ -91,6 +94,20 @@ def test_each_block_goes_there_and_back_and_what_comes_before_a_call_is_not_time
     ratio = compare(partial(side, "A"), partial(side, "B"), 0.01, before)
     assert "".join(order) == "-A-B" + "-A-B-B-A" * 5
     assert (ratio.ours, ratio.theirs) == pytest.approx((0.001, 0.001))
+
+
+def test_a_team_that_still_looks_for_work_slows_nobody_down_after_a_rest() -> None:
+    """Each side takes a thousandth of a second, and ten while the other's threads, awake for five, hold the core."""
+    awake = {"a": -1.0, "b": -1.0}
+
+    def side(own: str, other: str) -> None:
+        wait(1e-2 if CLOCK.now < awake[other] else 1e-3)
+        awake[own] = CLOCK.now + 5e-3
+
+    ours, theirs = partial(side, "a", "b"), partial(side, "b", "a")
+    rested = compare(ours, theirs, 0.5, rest=True)
+    assert rested.ours == pytest.approx(1e-3) and rested.theirs == pytest.approx(1e-3)
+    assert compare(ours, theirs, 0.5).ours > 2e-3
 
 
 def test_quartiles_and_interval_are_of_the_blocks() -> None:

@@ -5,6 +5,8 @@
 // read serves all the rows, and each number of a row two vectors.
 #pragma once
 
+#include <type_traits>
+
 #include "vector.h"
 
 namespace {
@@ -75,10 +77,19 @@ inline long panel_place(long k, int vector, int lane) {
   return ((k / N * TILE_VECTORS + vector) * LANES<C> + lane) * N + k % N;
 }
 
+// What the second cache is asked for while a product goes on: a line or two a term, `step` bytes from term to term.
+struct Ahead {
+  const char* from;
+  long step;
+};
+
+struct Nothing {};
+
 // R rows times MANY panels, `apart` from each other. PACKED rows stand term by term, [k][TILE_ROWS]; others one after the
-// other, `stride` apart. Whatever R and MANY are, a sum is made in the same order.
-template <class P, class C, int R, int MANY, bool PACKED>
-inline void multiply(const P* rows, long stride, const P* panel, long apart, long K, C* sums, long sums_stride, bool add) {
+// other, `stride` apart. Whatever R and MANY are, a sum is made in the same order. Fetch: Ahead or Nothing.
+template <class P, class C, int R, int MANY, bool PACKED, class Fetch>
+inline void multiply(const P* rows, long stride, const P* panel, long apart, long K, C* sums, long sums_stride, bool add,
+                     [[maybe_unused]] Fetch fetch) {
   typedef Terms<P> T;
   constexpr int NV = TILE_VECTORS;
   Vector<C> sum[R][MANY * NV] = {};
@@ -87,6 +98,11 @@ inline void multiply(const P* rows, long stride, const P* panel, long apart, lon
 #pragma GCC unroll 8
     for (int v = 0; v < MANY * NV; ++v)
       w[v] = T::weights(panel + v / NV * apart + (k * NV + T::COUNT * (v % NV)) * LANES<C>);
+    if constexpr (std::is_same_v<Fetch, Ahead>) {
+      __builtin_prefetch(fetch.from, 0, 2);
+      __builtin_prefetch(fetch.from + 64, 0, 2);
+      fetch.from += fetch.step;
+    }
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
       const typename T::Pack h = T::same(PACKED ? rows + k * TILE_ROWS + r : rows + r * stride + k);
@@ -104,14 +120,14 @@ inline void multiply(const P* rows, long stride, const P* panel, long apart, lon
 }
 
 // Sums of one panel for `count` = 1 … TILE_ROWS rows, written over what stands there, or added to it.
-template <class P, class C, bool PACKED = false, int R = TILE_ROWS>
+template <class P, class C, bool PACKED = false, class Fetch = Nothing, int R = TILE_ROWS>
 __attribute__((noinline)) void multiply_rows(int count, const P* rows, long stride, const P* panel, long K, C* sums,
-                                             long sums_stride, bool add) {
+                                             long sums_stride, bool add, Fetch fetch = {}) {
   if constexpr (R > 1) {
     if (count < R)
-      return multiply_rows<P, C, PACKED, R - 1>(count, rows, stride, panel, K, sums, sums_stride, add);
+      return multiply_rows<P, C, PACKED, Fetch, R - 1>(count, rows, stride, panel, K, sums, sums_stride, add, fetch);
   }
-  multiply<P, C, R, 1, PACKED>(rows, stride, panel, 0, K, sums, sums_stride, add);
+  multiply<P, C, R, 1, PACKED>(rows, stride, panel, 0, K, sums, sums_stride, add, fetch);
 }
 
 // `terms` terms from number k on, for few rows and MANY panels at a time: the few sums of one would all wait for their last
@@ -122,22 +138,27 @@ __attribute__((noinline)) long multiply_few(const P* rows, long stride, const P*
   const long apart = panel_size<P, C>(K);
   for (; panel + MANY <= panels; panel += MANY)
     multiply<P, C, R, MANY, false>(rows + k, stride, packed + panel * apart + panel_size<P, C>(k), apart, terms,
-                                   sums + panel * TILE_VECTORS * LANES<C>, sums_stride, add);
+                                   sums + panel * TILE_VECTORS * LANES<C>, sums_stride, add, Nothing{});
   return panel;
 }
 
 // Writes over the sums, or adds to them, `count` rows times some panels of K terms each, whatever their numbers. A part of a
 // panel that the first cache holds, then all rows; the sum of each part is made apart, which keeps more of its digits.
+// Meanwhile the part that comes next is on its way, a share of it with each tile of rows.
 template <class P, class C>
 inline void multiply_panels(long count, const P* rows, long stride, const P* packed, long panels, long K, C* sums,
                             long sums_stride, bool add) {
+  if (count == 0) return;
   const long tiles = round_up(count, TILE_ROWS) / TILE_ROWS;
   const auto some = [&](long panel, long k, long terms) {
+    const P* part = packed + panel * panel_size<P, C>(K) + panel_size<P, C>(k);
+    const long step = TILE_VECTORS * VECTOR_BYTES / tiles, share = step * (terms / Terms<P>::COUNT);
+    const char* next = reinterpret_cast<const char*>(part + panel_size<P, C>(terms));
     for (long tile = 0; tile < tiles; ++tile) {
       const long first = count * tile / tiles, end = count * (tile + 1) / tiles;
-      multiply_rows<P, C>(int(end - first), rows + first * stride + k, stride,
-                          packed + panel * panel_size<P, C>(K) + panel_size<P, C>(k), terms,
-                          sums + first * sums_stride + panel * TILE_VECTORS * LANES<C>, sums_stride, add || k > 0);
+      multiply_rows<P, C, false>(int(end - first), rows + first * stride + k, stride, part, terms,
+                                 sums + first * sums_stride + panel * TILE_VECTORS * LANES<C>, sums_stride, add || k > 0,
+                                 Ahead{next + tile * share, step});
     }
   };
   const auto part = [&](long k) { return K - k < BLOCK_TERMS<P> ? K - k : BLOCK_TERMS<P>; };

@@ -38,7 +38,9 @@ struct Streaming {
   typedef StreamRows<Type> Rows;
   static constexpr int G = Cell::GATES, STATES = Cell::STATES, L = LANES<float>;
   static constexpr int BLOCKS = Panels::BLOCKS, NV = Panels::NV;
-  static constexpr int MOST_ROWS = std::max(1, (REGISTERS == 32 ? 24 : 12) / NV);
+  // Rows whose sums of a whole panel fit the registers; of half of one, twice as many do.
+  static constexpr int FULL_ROWS = std::max(1, (REGISTERS == 32 ? 24 : 12) / NV);
+  static constexpr int MOST_ROWS = NV % 2 ? FULL_ROWS : 2 * FULL_ROWS;
   // Rows of input whose part of the sums is made at once, at most, but for the rows of one step.
   static constexpr long ROWS_AT_ONCE = 48;
   // Below so many bytes of weights a step, a second thread costs more than it brings.
@@ -76,12 +78,14 @@ struct Streaming {
   const long entry_bytes = own_rows * round_up(std::max(F, H), 64) * long(sizeof(Entry));
   const long own_bytes = entry_bytes + round_up(own_rows * 4, 64);
 
-  // The sums of one tile, made into numbers: what entry `which` (0: U, 1: W) of the packed scales says.
-  template <int R>
-  void settle(const Sum (&sum)[R][NV], long panel, int which, [[maybe_unused]] const float* row_scales, float* to) const {
+  // The sums of one tile, from vector `from` of the panel on, made into numbers: what entry `which` (0: U, 1: W) of the
+  // packed scales says.
+  template <int R, int PART>
+  void settle(const Sum (&sum)[R][PART], int from, long panel, int which, [[maybe_unused]] const float* row_scales,
+              float* to) const {
     for (int r = 0; r < R; ++r)
-      for (int v = 0; v < NV; ++v) {
-        [[maybe_unused]] const long column = which * at.columns + (panel * NV + v) * L;
+      for (int v = 0; v < PART; ++v) {
+        [[maybe_unused]] const long column = which * at.columns + (panel * NV + from + v) * L;
         Vector<float> value;
         if constexpr (Type::SCALED && Type::CONVERTED) {
           Sum shift;
@@ -92,7 +96,7 @@ struct Streaming {
         } else {
           value = sum[r][v];
         }
-        store(to + (r * NV + v) * L, value);
+        store(to + (r * NV + from + v) * L, value);
       }
   }
 
@@ -103,9 +107,13 @@ struct Streaming {
     if constexpr (R > 1) {
       if (count < R) return multiply<R - 1>(count, rows, first, weights, terms, panel, which, to);
     }
-    Sum sum[R][NV] = {};
-    stream_product<Type, R, NV>(rows.entries + first * rows.stride, rows.stride, weights, terms, sum);
-    settle<R>(sum, panel, which, rows.scales ? rows.scales + first : nullptr, to);
+    constexpr int PART = R > FULL_ROWS ? NV / 2 : NV;
+    for (int from = 0; from < NV; from += PART) {
+      Sum sum[R][PART] = {};
+      stream_product<Type, R, PART, NV>(rows.entries + first * rows.stride, rows.stride,
+                                        weights + from * L * Type::COUNT, terms, sum);
+      settle<R, PART>(sum, from, panel, which, rows.scales ? rows.scales + first : nullptr, to);
+    }
   }
 
   const Weight* weights_of(long panel) const { return static_cast<const Weight*>(p.packed) + panel * at.panel; }

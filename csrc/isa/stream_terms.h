@@ -87,20 +87,20 @@ struct Quartered {  // int8, and a scale for each row of the matrix
 // As far ahead of the weights in use, memory is asked for the next ones: in bytes.
 constexpr long AHEAD = 2048;
 
-// R rows of entries times a panel of NV vectors of columns.
-template <class Type, int R, int NV>
+// R rows of entries times PART vectors of columns of a panel that has NV.
+template <class Type, int R, int PART, int NV>
 inline void stream_product(const typename Type::Entry* rows, long stride, const typename Type::Weight* panel, long K,
-                           typename Type::Sum (&sum)[R][NV]) {
-  constexpr long STEP = long(NV) * LANES<float> * Type::COUNT;
-  for (long k = 0; k < K; k += Type::COUNT, panel += STEP) {
+                           typename Type::Sum (&sum)[R][PART]) {
+  constexpr long VECTOR = long(LANES<float>) * Type::COUNT, LINES = PART * VECTOR * long(sizeof(typename Type::Weight)) / 64;
+  for (long k = 0; k < K; k += Type::COUNT, panel += NV * VECTOR) {
 #pragma GCC unroll 8
-    for (int line = 0; line < int(STEP * long(sizeof(typename Type::Weight)) / 64); ++line)
+    for (int line = 0; line < int(LINES); ++line)
       __builtin_prefetch(reinterpret_cast<const char*>(panel) + AHEAD + line * 64);
 #pragma GCC unroll 8
     for (int r = 0; r < R; ++r) {
       const auto h = Type::same(rows + r * stride + k);
 #pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) sum[r][v] = Type::add(sum[r][v], h, panel + v * LANES<float> * Type::COUNT);
+      for (int v = 0; v < PART; ++v) sum[r][v] = Type::add(sum[r][v], h, panel + v * VECTOR);
     }
   }
 }

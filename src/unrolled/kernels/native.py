@@ -22,10 +22,7 @@ from unrolled.cells.lstm import LSTM, LSTMState
 from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM, ProjectedLSTM
 from unrolled.cells.small import IndRNN
 from unrolled.cells.xlstm import SLSTM
-from unrolled.kernels import (
-    native_core,
-    native_operators,  # noqa: F401 (it makes the operators known to torch)
-)
+from unrolled.kernels import native_core, native_operators, native_products
 from unrolled.kernels.fused import has_twin
 from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
 
@@ -155,9 +152,9 @@ def _recurrence(
     keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
     rest = (one.lengths, native_core.number(struct.name), one.direction == "backward", keep)
     if (heads := struct.heads(one.cell)) == 1:
-        output, last, _, _ = torch.ops.unrolled.recurrence(u, W, extra, mask, start, *rest)
+        output, last, _, _ = native_operators.recurrence(u, W, extra, mask, start, *rest)
         return output, last.unbind(0)
-    parts = [torch.ops.unrolled.recurrence(*own, *rest)[:2] for own in _by_head(u, W, extra, mask, start, heads)]
+    parts = [native_operators.recurrence(*own, *rest)[:2] for own in _by_head(u, W, extra, mask, start, heads)]
     output, last = (torch.cat(part, -1) for part in zip(*parts, strict=True))
     return output, last.unbind(0)
 
@@ -169,12 +166,12 @@ def _project(one: Pass) -> Tensor:
     if autocast or is_symbols(x) or x.dtype != cell.U.dtype:
         u = cell.project(x, cell.prepare(), one.condition)
         return u.to(torch.bfloat16) if autocast else u
-    return torch.ops.unrolled.projection(x, cell.U, cell.b)
+    return native_products.projection(x, cell.U, cell.b)
 
 
 def _by_head(
     u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor, heads: int
-) -> Iterator[tuple[Tensor | None, ...]]:
+) -> Iterator[tuple[Any, ...]]:
     """What each head's recurrence is told: the units of one head in every gate block, and its rows of the weights."""
 
     def part(tensor: Tensor | None) -> list[Tensor] | list[None]:

@@ -15,17 +15,8 @@ from torch import Tensor
 from unrolled.errors import KernelError, ShapeError
 from unrolled.kernels import native_core, native_products
 from unrolled.kernels.native_core import NativeCell, address, check, contiguous
+from unrolled.kernels.torch_operator import TorchOperator
 
-torch.library.define(
-    "unrolled::recurrence",
-    "(Tensor u, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, int cell, bool reverse, "
-    "bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
-)
-torch.library.define(
-    "unrolled::recurrence_backward",
-    "(Tensor d_output, Tensor d_last, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, "
-    "Tensor output, Tensor saved, Tensor every, int cell, bool reverse) -> (Tensor, Tensor, Tensor, Tensor)",
-)
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
 # --- forward ---
@@ -43,7 +34,6 @@ def _empty_given(u: Tensor, W: Tensor, cell: NativeCell, keep: bool) -> Four:
     )
 
 
-@torch.library.register_fake("unrolled::recurrence")
 def _recurrence_fake(
     u: Tensor,
     W: Tensor,
@@ -58,7 +48,6 @@ def _recurrence_fake(
     return _empty_given(u, W, native_core.known(cell), keep)
 
 
-@torch.library.impl("unrolled::recurrence", "CPU")
 def _recurrence(
     u: Tensor,
     W: Tensor,
@@ -103,7 +92,6 @@ def _empty_gradients(W: Tensor, start: Tensor, output: Tensor, cell: NativeCell)
     )
 
 
-@torch.library.register_fake("unrolled::recurrence_backward")
 def _backward_fake(
     d_output: Tensor,
     d_last: Tensor,
@@ -121,7 +109,6 @@ def _backward_fake(
     return _empty_gradients(W, start, output, native_core.known(cell))
 
 
-@torch.library.impl("unrolled::recurrence_backward", "CPU")
 def _recurrence_backward(
     d_output: Tensor,
     d_last: Tensor,
@@ -171,7 +158,7 @@ def _differentiate(ctx: Any, d_output: Tensor | None, d_last: Tensor | None, *_:
     known = native_core.known(ctx.cell)
     d_output = torch.zeros_like(h) if d_output is None else d_output.to(h.dtype)
     d_last = torch.zeros_like(start) if d_last is None else d_last
-    d_u, d_r, d_extra, d_start = torch.ops.unrolled.recurrence_backward(
+    d_u, d_r, d_extra, d_start = recurrence_backward(
         d_output, d_last, W, extra, mask, start, lengths, h, saved, every, ctx.cell, ctx.reverse
     )
     d_W = None
@@ -197,7 +184,7 @@ def _weight_gradient(
         later, before = d_r[:-1], h[1:]
     later, before = later.flatten(0, 1), before.flatten(0, 1)
     if h.dtype in native_products.TYPES:
-        return torch.ops.unrolled.product(later, before, True, False, None).addmm_(first.mT, h_0)
+        return native_products.product(later, before, True, False, None).addmm_(first.mT, h_0)
     return torch.addmm(first.mT @ h_0.to(h.dtype), later.mT, before)
 
 
@@ -209,5 +196,20 @@ def _no_second(ctx: Any, *d_gradients: Tensor) -> tuple[Any, ...]:
     raise KernelError("the native kernel has no second derivative; kernel='reference' has")
 
 
-torch.library.register_autograd("unrolled::recurrence", _differentiate, setup_context=_setup)
-torch.library.register_autograd("unrolled::recurrence_backward", _no_second, setup_context=_no_second_setup)
+recurrence_backward = TorchOperator(
+    "recurrence_backward(Tensor d_output, Tensor d_last, Tensor W, Tensor? extra, Tensor? mask, Tensor start, "
+    "Tensor? lengths, Tensor output, Tensor saved, Tensor every, int cell, bool reverse) "
+    "-> (Tensor, Tensor, Tensor, Tensor)",
+    _recurrence_backward,
+    _backward_fake,
+    _no_second,
+    _no_second_setup,
+)
+recurrence = TorchOperator(
+    "recurrence(Tensor u, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, int cell, "
+    "bool reverse, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
+    _recurrence,
+    _recurrence_fake,
+    _differentiate,
+    _setup,
+)

@@ -16,14 +16,10 @@ from torch.overrides import TorchFunctionMode
 from unrolled.errors import ShapeError
 from unrolled.kernels import native_core
 from unrolled.kernels.native_core import address, check
+from unrolled.kernels.torch_operator import TorchOperator
 
 #: The types that products are made of.
 TYPES = (torch.float32, torch.float64)
-
-torch.library.define(
-    "unrolled::product", "(Tensor a, Tensor b, bool a_transposed, bool b_transposed, Tensor? bias) -> Tensor"
-)
-torch.library.define("unrolled::projection", "(Tensor x, Tensor U, Tensor? b) -> Tensor")
 
 
 def _sizes(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool) -> tuple[int, int, int]:
@@ -45,13 +41,11 @@ def _rows_together(matrix: Tensor) -> Tensor:
     return matrix if matrix.stride(1) == 1 and matrix.stride(0) >= matrix.shape[1] else matrix.contiguous()
 
 
-@torch.library.register_fake("unrolled::product")
 def _product_fake(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool, bias: Tensor | None) -> Tensor:
     M, N, _ = _sizes(a, b, a_transposed, b_transposed)
     return a.new_empty(M, N)
 
 
-@torch.library.impl("unrolled::product", "CPU")
 def _product(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool, bias: Tensor | None) -> Tensor:
     """a b (M, N), and bias (N) on every row; each of a and b may stand transposed."""
     M, N, K = _sizes(a, b, a_transposed, b_transposed)
@@ -70,15 +64,13 @@ def _product(a: Tensor, b: Tensor, a_transposed: bool, b_transposed: bool, bias:
     return to
 
 
-@torch.library.register_fake("unrolled::projection")
 def _projection_fake(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
     return x.new_empty(*x.shape[:-1], len(U))
 
 
-@torch.library.impl("unrolled::projection", "CPU")
 def _projection(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
     """x (..., F), U (N, F), b (N) → U x + b (..., N)."""
-    return torch.ops.unrolled.product(x.flatten(0, -2), U, False, True, b).view(*x.shape[:-1], len(U))
+    return _product(x.flatten(0, -2), U, False, True, b).view(*x.shape[:-1], len(U))
 
 
 def _setup(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
@@ -89,12 +81,21 @@ def _setup(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tenso
 def _differentiate(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
     x, U = ctx.saved_tensors
     of_x, of_U, of_b = ctx.needs_input_grad
-    d = d_output.flatten(0, -2)
-    return (
-        torch.ops.unrolled.product(d, U, False, False, None).view(x.shape) if of_x else None,
-        torch.ops.unrolled.product(d, x.flatten(0, -2), True, False, None) if of_U else None,
-        d.sum(0) if of_b else None,
-    )
+    d, flat = d_output.flatten(0, -2), x.flatten(0, -2)
+    if torch.is_grad_enabled():  # for a second derivative, which `product` has not
+        d_x, d_U = d @ U, d.mT @ flat
+    else:
+        d_x = product(d, U, False, False, None) if of_x else None
+        d_U = product(d, flat, True, False, None) if of_U else None
+    return None if d_x is None else d_x.view(x.shape), d_U, d.sum(0) if of_b else None
+
+
+product = TorchOperator(
+    "product(Tensor a, Tensor b, bool a_transposed, bool b_transposed, Tensor? bias) -> Tensor", _product, _product_fake
+)
+projection = TorchOperator(
+    "projection(Tensor x, Tensor U, Tensor? b) -> Tensor", _projection, _projection_fake, _differentiate, _setup
+)
 
 
 class Projections(TorchFunctionMode):
@@ -105,8 +106,5 @@ class Projections(TorchFunctionMode):
         if func is F.linear and not torch.is_autocast_enabled("cpu"):
             x, weight, *_ = tensors = (*args, *kwargs.values())
             if all(one is None or (one.dtype in TYPES and one.dtype == x.dtype and one.is_cpu) for one in tensors):
-                return torch.ops.unrolled.projection(x, weight, tensors[2] if len(tensors) > 2 else None)
+                return projection(x, weight, tensors[2] if len(tensors) > 2 else None)
         return func(*args, **kwargs)
-
-
-torch.library.register_autograd("unrolled::projection", _differentiate, setup_context=_setup)

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import KernelError
-from unrolled.kernels import (
-    native_products,  # noqa: F401 (it makes the products known to torch)
-)
+from unrolled.kernels import native_products
 from unrolled.kernels.native_call import Compiled, Span, call, rows_together
 from unrolled.kernels.program import Program
 from unrolled.kernels.program_code import Code, assemble
@@ -145,8 +143,8 @@ def _product(operand: Tensor, d: Tensor, matrix: Tensor) -> Tensor:
     """Σ operandᵀ d, (K, N) as the matrix is, and in memory in the same order."""
     x, d = operand.flatten(0, 1), d.flatten(0, 1)
     if matrix.stride(0) == 1:
-        return torch.ops.unrolled.product(d, x, True, False, None).mT
-    return torch.ops.unrolled.product(x, d, True, False, None)
+        return native_products.product(d, x, True, False, None).mT
+    return native_products.product(x, d, True, False, None)
 
 
 def _parted(tensors: Sequence[Tensor], sizes: tuple[int, int, int]) -> tuple[Sequence[Tensor], ...]:

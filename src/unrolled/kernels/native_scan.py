@@ -14,17 +14,11 @@ from torch import Tensor
 from unrolled.errors import ShapeError
 from unrolled.kernels import native_core
 from unrolled.kernels.native_core import address, check
+from unrolled.kernels.torch_operator import TorchOperator
 
 #: Types that the core scans → their numbers in `ScanNumber` of csrc/scan.h.
 ORDER = {torch.float32: 0, torch.float64: 1, torch.complex64: 2, torch.complex128: 3}
 Three = tuple[Tensor, Tensor, Tensor]
-
-torch.library.define("unrolled::scan", "(Tensor a, Tensor b, Tensor start, bool reverse) -> (Tensor, Tensor)")
-torch.library.define(
-    "unrolled::scan_backward",
-    "(Tensor d_h, Tensor? d_last, Tensor a, Tensor start, Tensor h, bool reverse, bool of_a) "
-    "-> (Tensor, Tensor, Tensor)",
-)
 
 
 def serves(b: Tensor) -> bool:
@@ -60,12 +54,10 @@ def _lay(a: Tensor) -> _Laid:
     return _Laid(a, rows, columns, a.stride(0), 0)
 
 
-@torch.library.register_fake("unrolled::scan")
 def _scan_fake(a: Tensor, b: Tensor, start: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
     return b.new_empty(b.shape), b.new_empty(b.shape[1:])
 
 
-@torch.library.impl("unrolled::scan", "CPU")
 def _scan(a: Tensor, b: Tensor, start: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
     """a, b (T, ...), T at least 1, and start (...) → the state after each step (T, ...), and after the last (...)."""
     _check_shape("b", b)
@@ -81,14 +73,12 @@ def _scan(a: Tensor, b: Tensor, start: Tensor, reverse: bool) -> tuple[Tensor, T
     return h, last.copy_(h[0 if reverse else -1])
 
 
-@torch.library.register_fake("unrolled::scan_backward")
 def _backward_fake(
     d_h: Tensor, d_last: Tensor | None, a: Tensor, start: Tensor, h: Tensor, reverse: bool, of_a: bool
 ) -> Three:
     return h.new_empty(len(h) if of_a else 0, *h.shape[1:]), h.new_empty(h.shape), h.new_empty(h.shape[1:])
 
 
-@torch.library.impl("unrolled::scan_backward", "CPU")
 def _scan_backward(
     d_h: Tensor, d_last: Tensor | None, a: Tensor, start: Tensor, h: Tensor, reverse: bool, of_a: bool
 ) -> Three:
@@ -137,7 +127,7 @@ def _differentiate(
     d_h = torch.zeros_like(h) if d_h is None else d_h
     if torch.is_grad_enabled():
         return *_differentiable(a, start, h, d_h, d_last, ctx.reverse, of_a), None
-    d_a, d_b, d_start = torch.ops.unrolled.scan_backward(d_h, d_last, a, start, h, ctx.reverse, of_a)
+    d_a, d_b, d_start = scan_backward(d_h, d_last, a, start, h, ctx.reverse, of_a)
     return d_a if of_a else None, d_b, d_start, None
 
 
@@ -156,4 +146,16 @@ def _differentiable(
     return gradients(a, beside(start, h), grad, reverse, chunk_length(len(h), width(start)), of_a)
 
 
-torch.library.register_autograd("unrolled::scan", _differentiate, setup_context=_setup)
+scan_backward = TorchOperator(
+    "scan_backward(Tensor d_h, Tensor? d_last, Tensor a, Tensor start, Tensor h, bool reverse, bool of_a) "
+    "-> (Tensor, Tensor, Tensor)",
+    _scan_backward,
+    _backward_fake,
+)
+scan = TorchOperator(
+    "scan(Tensor a, Tensor b, Tensor start, bool reverse) -> (Tensor, Tensor)",
+    _scan,
+    _scan_fake,
+    _differentiate,
+    _setup,
+)

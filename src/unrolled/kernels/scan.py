@@ -102,7 +102,7 @@ def scan(
     chunk: steps in one chunk, 1 for the sequential way; None is the native core, or `chunk_length` where that is not.
     """
     if chunk is None and native_scan.serves(b):
-        return torch.ops.unrolled.scan(a, b, start, backward)
+        return native_scan.scan(a, b, start, backward)
     every = _Scan.apply(a, b, start, backward, chunk or chunk_length(len(b), width(start)))
     # A view of the last one would keep all the others in memory for as long as the state is carried.
     return (every[:-1], every[0].clone()) if backward else (every[1:], every[-1].clone())
