@@ -46,6 +46,7 @@ class Contest:
     working_set: bytes that are read again and again, where reading them is the limit; 0 where it is not.
     before: called before each call of either side, outside the time: it changes the weights, say.
     latency: whether single calls are timed too, for their 50th and 99th percentile.
+    teams: the rivals that have threads of their own, where ours and torch's are the same ones.
     """
 
     ours: Side
@@ -56,6 +57,7 @@ class Contest:
     working_set: float = 0
     before: Callable[[], None] | None = None
     latency: bool = False
+    teams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ def at_point(point: Point, seconds: float, reads: Mapping[int, float]) -> Iterat
         for rival, ways in contest.rivals.items():
             name = fastest(ways, contest)
             theirs = way(name, ways[name], contest, max((one.theirs for one in agreements), default=0.0))
-            ratio = timing.compare(contest.ours, ways[name], seconds, contest.before, rest=point.threads > 1)
+            rest = point.threads > 1 and rival in contest.teams
+            ratio = timing.compare(contest.ours, ways[name], seconds, contest.before, rest)
             yield Measured(point, rival, ours, theirs, ratio, contest.flops, contest.bytes, limit)
 
 

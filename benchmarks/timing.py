@@ -24,7 +24,7 @@ WARM_SECONDS = 1.0
 FEWEST_BLOCKS = 5
 MOST_BLOCKS = 100
 #: What a team of threads is given to fall asleep, and the seconds of a call beside which that would be nothing.
-REST_SECONDS = 0.02
+REST_SECONDS = 0.3
 LONG_CALL = 0.1
 #: Resamples of the blocks for the interval around the median.
 RESAMPLES = 2000
@@ -74,8 +74,8 @@ def compare(
 ) -> Ratio:
     """Blocks A B B A for about so many seconds; both sides are warm.
 
-    rest: before each turn wait until the other side's threads, which look for work for some milliseconds more, let go
-    of the core; then one call that does not count. Calls that are long beside that need none.
+    rest: before each turn wait until the other side's threads, which look for work for a while more, let go of the
+    core; then one call that does not count. Calls that are long beside that need none.
     """
     both = _spent(ours, 1, before), _spent(theirs, 1, before)
     turn = _rested if rest and min(both) < LONG_CALL else _spent

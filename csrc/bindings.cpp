@@ -8,6 +8,7 @@
 #include "program_binding.h"
 #include "recurrence.h"
 #include "scan.h"
+#include "side_by_side.h"
 #include "stream.h"
 
 namespace {
@@ -26,27 +27,40 @@ void check_lengths(const std::int64_t* lengths, long T, long B) {
                                     " came");
 }
 
-Recurrence describe(int cell, int number, long T, long B, long H, bool reverse, int threads, std::uintptr_t lengths,
-                    std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t mask, std::uintptr_t start,
-                    std::uintptr_t output, std::uintptr_t saved, std::uintptr_t every) {
-  if (cell < 0 || cell >= kernels().count || number < 0 || number >= int(Number::count))
-    throw std::invalid_argument("no such cell or type of number");
+// What all recurrences of one call have in common.
+struct Sizes {
+  int cell, number;
+  long T, B, H;
+  const std::int64_t* lengths;
+
+  Sizes(int cell, int number, long T, long B, long H, std::uintptr_t lengths_)
+      : cell(cell), number(number), T(T), B(B), H(H), lengths(reinterpret_cast<const std::int64_t*>(lengths_)) {
+    if (cell < 0 || cell >= kernels().count || number < 0 || number >= int(Number::count))
+      throw std::invalid_argument("no such cell or type of number");
+    check_lengths(lengths, T, B);
+  }
+
+  const CellKernels& known() const { return kernels().cells[cell]; }
+};
+
+// One of them, as far as both passes read it: whether it runs backwards, then the addresses of u, W, extra, mask, start, output,
+// saved and every.
+constexpr int READ = 9;
+
+Recurrence describe(const Sizes& sizes, const std::int64_t* told) {
   Recurrence p{};
-  p.T = T, p.B = B, p.H = H;
-  p.reverse = reverse;
-  p.threads = threads;
-  p.lengths = reinterpret_cast<const std::int64_t*>(lengths);
-  p.u = reinterpret_cast<const void*>(u);
-  p.W = reinterpret_cast<const void*>(W);
-  p.output = reinterpret_cast<void*>(output);
-  p.saved = reinterpret_cast<void*>(saved);
-  p.mask = reinterpret_cast<const void*>(mask);
-  const CellKernels& known = kernels().cells[cell];
-  const long size = computed_bytes(number);
-  fill(p.extra, known.extra, extra, H * size);
-  fill(p.start, known.states, start, B * H * size);
-  if (every) fill(p.every + 1, known.states - 1, every, T * B * H * size);
-  check_lengths(p.lengths, T, B);
+  p.T = sizes.T, p.B = sizes.B, p.H = sizes.H;
+  p.reverse = told[0] != 0;
+  p.lengths = sizes.lengths;
+  p.u = reinterpret_cast<const void*>(told[1]);
+  p.W = reinterpret_cast<const void*>(told[2]);
+  p.mask = reinterpret_cast<const void*>(told[4]);
+  p.output = reinterpret_cast<void*>(told[6]);
+  p.saved = reinterpret_cast<void*>(told[7]);
+  const long size = computed_bytes(sizes.number);
+  fill(p.extra, sizes.known().extra, std::uintptr_t(told[3]), p.H * size);
+  fill(p.start, sizes.known().states, std::uintptr_t(told[5]), p.B * p.H * size);
+  if (told[8]) fill(p.every + 1, sizes.known().states - 1, std::uintptr_t(told[8]), p.T * p.B * p.H * size);
   return p;
 }
 
@@ -85,37 +99,44 @@ NB_MODULE(_native, m) {
     return found;
   });
 
-  m.def("forward", [](int cell, int number, long T, long B, long H, bool reverse, int threads, std::uintptr_t lengths,
-                      std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t mask, std::uintptr_t start,
-                      std::uintptr_t output, std::uintptr_t saved, std::uintptr_t every, std::uintptr_t last) {
-    Recurrence p = describe(cell, number, T, B, H, reverse, threads, lengths, u, W, extra, mask, start, output, saved, every);
-    const CellKernels& known = kernels().cells[cell];
-    fill(p.last, known.states, last, B * H * computed_bytes(number));
-    large_pages(p.output, T * B * H * stored_bytes(number));
-    large_pages(p.saved, T * B * H * known.saved * stored_bytes(number));
-    large_pages(p.every[1], T * B * H * (known.states - 1) * computed_bytes(number));
+  // Of each recurrence: what `describe` takes, then the address of last.
+  m.def("forward", [](int cell, int number, long T, long B, long H, int threads, std::uintptr_t lengths, const Numbers& told) {
+    const Sizes sizes(cell, number, T, B, H, lengths);
+    const CellKernels& known = sizes.known();
+    std::vector<Job> jobs;
+    for (std::size_t k = 0; k + READ + 1 <= told.size(); k += READ + 1) {
+      Recurrence p = describe(sizes, told.data() + k);
+      fill(p.last, known.states, std::uintptr_t(told[k + READ]), B * H * computed_bytes(number));
+      large_pages(p.output, T * B * H * stored_bytes(number));
+      large_pages(p.saved, T * B * H * known.saved * stored_bytes(number));
+      large_pages(p.every[1], T * B * H * (known.states - 1) * computed_bytes(number));
+      jobs.push_back({p, known.forward[number]});
+    }
     const nb::gil_scoped_release release;
-    known.forward[number](p);
+    side_by_side(jobs, threads);
   });
 
-  m.def("backward", [](int cell, int number, long T, long B, long H, bool reverse, int threads, std::uintptr_t lengths,
-                       std::uintptr_t u, std::uintptr_t W, std::uintptr_t extra, std::uintptr_t mask, std::uintptr_t start,
-                       std::uintptr_t output, std::uintptr_t saved, std::uintptr_t every, std::uintptr_t d_output,
-                       std::uintptr_t d_last, std::uintptr_t d_u, std::uintptr_t d_r, std::uintptr_t d_extra,
-                       std::uintptr_t d_start) {
-    Recurrence p = describe(cell, number, T, B, H, reverse, threads, lengths, u, W, extra, mask, start, output, saved, every);
-    const CellKernels& known = kernels().cells[cell];
+  // Likewise, then the addresses of d_output, d_last, d_u, d_r, d_extra and d_start.
+  m.def("backward", [](int cell, int number, long T, long B, long H, int threads, std::uintptr_t lengths, const Numbers& told) {
+    const Sizes sizes(cell, number, T, B, H, lengths);
+    const CellKernels& known = sizes.known();
     const long size = computed_bytes(number);
-    p.d_output = reinterpret_cast<const void*>(d_output);
-    fill(p.d_last, known.states, d_last, B * H * size);
-    p.d_u = reinterpret_cast<void*>(d_u);
-    p.d_r = reinterpret_cast<void*>(d_r);
-    fill(p.d_extra, known.extra, d_extra, H * size);
-    fill(p.d_start, known.states, d_start, B * H * size);
-    large_pages(p.d_u, T * B * H * known.gates * stored_bytes(number));
-    if (!known.same_gradient) large_pages(p.d_r, T * B * H * known.gates * stored_bytes(number));
+    std::vector<Job> jobs;
+    for (std::size_t k = 0; k + READ + 6 <= told.size(); k += READ + 6) {
+      Recurrence p = describe(sizes, told.data() + k);
+      const std::int64_t* gradients = told.data() + k + READ;
+      p.d_output = reinterpret_cast<const void*>(gradients[0]);
+      fill(p.d_last, known.states, std::uintptr_t(gradients[1]), B * H * size);
+      p.d_u = reinterpret_cast<void*>(gradients[2]);
+      p.d_r = reinterpret_cast<void*>(gradients[3]);
+      fill(p.d_extra, known.extra, std::uintptr_t(gradients[4]), H * size);
+      fill(p.d_start, known.states, std::uintptr_t(gradients[5]), B * H * size);
+      large_pages(p.d_u, T * B * H * known.gates * stored_bytes(number));
+      if (!known.same_gradient) large_pages(p.d_r, T * B * H * known.gates * stored_bytes(number));
+      jobs.push_back({p, known.backward[number]});
+    }
     const nb::gil_scoped_release release;
-    known.backward[number](p);
+    side_by_side(jobs, threads);
   });
 
   // Name → number, gates, states, extra.

@@ -1,6 +1,6 @@
 // The native core without Python, for the sanitizers: random shapes, each array exactly as long as it must be, every
-// cell and type of number, one thread against several, and several callers at the same time; streaming, scans and
-// programs too.
+// cell and type of number, one thread against several, two side by side, and several callers at the same time; streaming,
+// scans and programs too.
 //
 //   driver SECONDS [SEED [PROBLEMS]]      0, and the number of problems tried, where nothing was wrong: for at least so long,
 //                                         and at least so many
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "../recurrence.h"
+#include "../side_by_side.h"
 #include "gradients.h"
 #include "programs.h"
 #include "streams.h"
@@ -90,12 +91,20 @@ struct Problem {
     for (int e = 0; e < known.extra; ++e) p.d_extra[e] = room(H * C, true);
   }
 
+  void clear() {
+    for (std::size_t k : results) std::memset(arrays[k].data.get(), 0xff, arrays[k].bytes);
+  }
+
   // What the core gives with so many threads, byte for byte.
   std::vector<unsigned char> run(int threads) {
-    for (std::size_t k : results) std::memset(arrays[k].data.get(), 0xff, arrays[k].bytes);
+    clear();
     p.threads = threads;
     kernels().cells[cell].forward[number](p);
     kernels().cells[cell].backward[number](p);
+    return found();
+  }
+
+  std::vector<unsigned char> found() const {
     std::vector<unsigned char> all;
     for (std::size_t k : results) all.insert(all.end(), arrays[k].data.get(), arrays[k].data.get() + arrays[k].bytes);
     return all;
@@ -135,6 +144,23 @@ double product_error(std::mt19937& draw) {
   return std::sqrt(apart / size) > (sizeof(C) == 8 ? 1e-13 : 1e-5) ? std::sqrt(apart / size) : 0;
 }
 
+// Whether both give, side by side, what each gives alone. With more threads than there are recurrences, their sums over
+// rows may be in another order.
+bool agree_side_by_side(Problem& one, Problem& other, int threads, const std::vector<unsigned char>& first,
+                  const std::vector<unsigned char>& second) {
+  one.clear(), other.clear();
+  for (const bool forward : {true, false}) {
+    std::vector<Job> jobs;
+    for (Problem* problem : {&one, &other}) {
+      const CellKernels& known = kernels().cells[problem->cell];
+      jobs.push_back({problem->p, (forward ? known.forward : known.backward)[problem->number]});
+    }
+    side_by_side(jobs, threads);
+  }
+  return (one.found() == first || (threads > 2 && !one.same_for_any_threads())) &&
+         (other.found() == second || (threads > 2 && !other.same_for_any_threads()));
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -153,6 +179,9 @@ int main(int count, char** words) {
     std::thread beside([&] { other.run(2); });
     one.run(2);
     beside.join();
+    const std::vector<unsigned char> second = other.run(1);
+    if (!agree_side_by_side(one, other, 1 + int(draw() % 3), alone, second))
+      return std::printf("cells %d and %d: side by side they give something else\n", one.cell, other.cell), 1;
     problems += 2;
     for (int k = 0; k < 8; ++k)
       for (const std::string& wrong : {trials::stream(draw), trials::scan(draw), trials::program(draw), trials::gradients(draw)}) {

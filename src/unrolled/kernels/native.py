@@ -22,9 +22,9 @@ from unrolled.cells.lstm import LSTM, LSTMState
 from unrolled.cells.lstm_variations import CoupledLSTM, NoForgetLSTM, PeepholeLSTM, ProjectedLSTM
 from unrolled.cells.small import IndRNN
 from unrolled.cells.xlstm import SLSTM
-from unrolled.kernels import native_core, native_operators, native_products
+from unrolled.kernels import native_core, native_directions, native_operators, native_products
 from unrolled.kernels.fused import has_twin
-from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
+from unrolled.kernels.kernel import DIRECTIONS, Kernel, Pass, Record, Trace, past_length
 
 
 class Struct(NamedTuple):
@@ -108,6 +108,8 @@ class Native(Kernel):
         return list(dict.fromkeys(reasons))
 
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
+        if _are_directions(passes):
+            return _run_directions(*passes)
         return [_run_projected(one) if type(one.cell) is ProjectedLSTM else _run_pass(one) for one in passes]
 
 
@@ -117,11 +119,42 @@ def _recurrent_weight(cell: Cell) -> Tensor:
 
 
 def _run_pass(one: Pass) -> Trace:
+    output, last = _recurrence(one, *_told(one))
+    return Trace(output, type(one.state)(*last))
+
+
+def _told(one: Pass) -> tuple[Any, ...]:
+    """u, W, extra, mask, start."""
     extra = _STRUCTS[type(one.cell)].extra(one.cell)
     leaves = cast("tuple[Tensor, ...]", one.state)
     mask = None if one.mask is None else cast("tuple[Tensor, ...]", one.mask)[0]
-    output, last = _recurrence(one, _project(one), _recurrent_weight(one.cell), extra, mask, torch.stack(leaves))
-    return Trace(output, type(one.state)(*last))
+    return _project(one), _recurrent_weight(one.cell), extra, mask, torch.stack(leaves)
+
+
+def _are_directions(passes: Sequence[Pass]) -> bool:
+    """Whether they are the two directions of one layer, of a cell that is one recurrence as it stands."""
+    cells = [one.cell for one in passes]
+    return (
+        [one.direction for one in passes] == list(DIRECTIONS)
+        and type(cells[0]) is type(cells[1])
+        and not isinstance(cells[0], ProjectedLSTM)
+        and all(_STRUCTS[type(cell)].heads(cell) == 1 for cell in cells)
+        and all(one.lengths is passes[0].lengths for one in passes)
+    )
+
+
+def _run_directions(forward: Pass, backward: Pass) -> list[Trace]:
+    told = [_told(one) for one in (forward, backward)]
+    keep = any(_keeps(*one) for one in told)
+    number = native_core.number(_STRUCTS[type(forward.cell)].name)
+    given = native_directions.directions(*told[0], *told[1], forward.lengths, number, keep)
+    form = type(forward.state)
+    return [Trace(given[0], form(*given[1].unbind(0))), Trace(given[4], form(*given[5].unbind(0)))]
+
+
+def _keeps(u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor) -> bool:
+    """Whether there will be a backward pass, for which much is kept."""
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
 
 
 def _run_projected(one: Pass) -> Trace:
@@ -149,7 +182,7 @@ def _recurrence(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """The output, and the last state's leaves, of the recurrence of each of the cell's heads."""
     struct = _STRUCTS[type(one.cell)]
-    keep = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
+    keep = _keeps(u, W, extra, mask, start)
     rest = (one.lengths, native_core.number(struct.name), one.direction == "backward", keep)
     if (heads := struct.heads(one.cell)) == 1:
         output, last, _, _ = native_operators.recurrence(u, W, extra, mask, start, *rest)

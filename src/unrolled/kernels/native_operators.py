@@ -7,7 +7,8 @@ Each takes a cell's leaves of state as one tensor (STATES, B, H), and the weight
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,33 @@ from unrolled.kernels.native_core import NativeCell, address, check, contiguous
 from unrolled.kernels.torch_operator import TorchOperator
 
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Ready(NamedTuple):
+    """One recurrence that the core can be told of.
+
+    sizes: of the cell its number and that of the type; T, B, H. told: whether it runs backwards, and addresses, in the
+    order of csrc/bindings.cpp. given: what it is written to. held: what must live until the core has looked.
+    """
+
+    sizes: tuple[int, int, int, int, int]
+    lengths: Tensor | None
+    told: list[int]
+    given: Four
+    held: list[Tensor | None]
+
+
+def run(function: str, ready: Sequence[Ready]) -> None:
+    """The core's `forward` or `backward` of recurrences that have their cell, sizes and lengths in common."""
+    first = ready[0]
+    if any(one.sizes != first.sizes for one in ready):
+        raise ShapeError(
+            "recurrences that run side by side have one cell, type, T, B and H; "
+            f"{' and '.join(str(one.sizes) for one in ready)} came (cell, type, T, B, H)"
+        )
+    lengths, told = contiguous(first.lengths), [number for one in ready for number in one.told]
+    getattr(native_core.core(), function)(*first.sizes, torch.get_num_threads(), address(lengths), told)
+
 
 # --- forward ---
 
@@ -34,7 +62,7 @@ def _empty_given(u: Tensor, W: Tensor, cell: NativeCell, keep: bool) -> Four:
     )
 
 
-def _recurrence_fake(
+def given_shapes(
     u: Tensor,
     W: Tensor,
     extra: Tensor | None,
@@ -45,10 +73,11 @@ def _recurrence_fake(
     reverse: bool,
     keep: bool,
 ) -> Four:
+    """Empty tensors of the form of what `recurrence` gives, which takes the same."""
     return _empty_given(u, W, native_core.known(cell), keep)
 
 
-def _recurrence(
+def ready(
     u: Tensor,
     W: Tensor,
     extra: Tensor | None,
@@ -58,9 +87,8 @@ def _recurrence(
     cell: int,
     reverse: bool,
     keep: bool,
-) -> Four:
-    """What is kept and given (`_empty_given`) of u (T, B, G·H), from W (G·H, H), extra (EXTRA, H), mask (B, H), start
-    (STATES, B, H) and lengths (B,) in [0, T]."""
+) -> Ready:
+    """As `recurrence`. ShapeError where something does not fit."""
     known = native_core.known(cell)
     if u.dim() != 3 or len(u) == 0:
         raise ShapeError(f"the native core wants u as (T, B, G·H), T at least 1; {tuple(u.shape)} came")
@@ -69,12 +97,17 @@ def _recurrence(
     check("u", u, (T, B, known.gates * H), u.dtype)
     given = _empty_given(u, W, known, keep)
     output, last, saved, every = given
-    read = list(map(contiguous, (lengths, u, W, extra, mask, start)))
-    native_core.core().forward(
-        *(known.number, native_core.ORDER[u.dtype], T, B, H, reverse, torch.get_num_threads()),
-        *map(address, (*read, output, saved, every, last)),
-    )
-    return given
+    read = list(map(contiguous, (u, W, extra, mask, start)))
+    told = [int(reverse), *map(address, (*read, output, saved, every, last))]
+    return Ready((cell, native_core.ORDER[u.dtype], T, B, H), lengths, told, given, read)
+
+
+def _recurrence(*inputs: Any) -> Four:
+    """What is kept and given (`_empty_given`) of u (T, B, G·H), from W (G·H, H), extra (EXTRA, H), mask (B, H), start
+    (STATES, B, H) and lengths (B,) in [0, T]."""
+    one = ready(*inputs)
+    run("forward", [one])
+    return one.given
 
 
 # --- backward ---
@@ -92,7 +125,7 @@ def _empty_gradients(W: Tensor, start: Tensor, output: Tensor, cell: NativeCell)
     )
 
 
-def _backward_fake(
+def gradient_shapes(
     d_output: Tensor,
     d_last: Tensor,
     W: Tensor,
@@ -106,10 +139,11 @@ def _backward_fake(
     cell: int,
     reverse: bool,
 ) -> Four:
+    """Empty tensors of the form of what `recurrence_backward` gives, which takes the same."""
     return _empty_gradients(W, start, output, native_core.known(cell))
 
 
-def _recurrence_backward(
+def ready_backward(
     d_output: Tensor,
     d_last: Tensor,
     W: Tensor,
@@ -122,8 +156,9 @@ def _recurrence_backward(
     every: Tensor,
     cell: int,
     reverse: bool,
-) -> Four:
-    """output, saved, every: what `recurrence` gave, with `keep`; d_output and d_last as output and last."""
+) -> Ready:
+    """As `recurrence_backward`. output, saved, every: what `recurrence` gave, with `keep`; d_output and d_last as
+    output and last."""
     known = native_core.known(cell)
     if output.dim() != 3 or len(output) == 0:
         raise ShapeError(f"the native core wants output as (T, B, H), T at least 1; {tuple(output.shape)} came")
@@ -134,13 +169,16 @@ def _recurrence_backward(
     check("the last state's gradient", d_last, (known.states, B, H), W.dtype)
     check("saved (asked for by keep)", saved, (T, B, known.saved, H), output.dtype)
     check("every (asked for by keep)", every, (known.states - 1, T, B, H), W.dtype)
-    read = list(map(contiguous, (lengths, None, W, extra, mask, start, output, saved, every, d_output, d_last)))
+    read = list(map(contiguous, (None, W, extra, mask, start, output, saved, every, d_output, d_last)))
     gradients = _empty_gradients(W, start, output, known)
-    native_core.core().backward(
-        *(known.number, native_core.ORDER[output.dtype], T, B, H, reverse, torch.get_num_threads()),
-        *map(address, (*read, *gradients)),
-    )
-    return gradients
+    told = [int(reverse), *map(address, (*read, *gradients))]
+    return Ready((cell, native_core.ORDER[output.dtype], T, B, H), lengths, told, gradients, read)
+
+
+def _recurrence_backward(*inputs: Any) -> Four:
+    one = ready_backward(*inputs)
+    run("backward", [one])
+    return one.given
 
 
 # --- what torch must know to differentiate ---
@@ -155,17 +193,37 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
 
 def _differentiate(ctx: Any, d_output: Tensor | None, d_last: Tensor | None, *_: None) -> tuple[Any, ...]:
     W, extra, mask, start, lengths, h, saved, every = ctx.saved_tensors
-    known = native_core.known(ctx.cell)
-    d_output = torch.zeros_like(h) if d_output is None else d_output.to(h.dtype)
-    d_last = torch.zeros_like(start) if d_last is None else d_last
-    d_u, d_r, d_extra, d_start = recurrence_backward(
-        d_output, d_last, W, extra, mask, start, lengths, h, saved, every, ctx.cell, ctx.reverse
+    gradients = recurrence_backward(
+        *given_gradients(d_output, d_last, h, start),
+        *(W, extra, mask, start, lengths, h, saved, every, ctx.cell, ctx.reverse),
     )
+    return *for_inputs(gradients, W, extra, mask, start, lengths, h, ctx.cell, ctx.reverse), None, None, None, None
+
+
+def given_gradients(d_output: Tensor | None, d_last: Tensor | None, h: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """Those of the output and of the last state, zeros where nothing came of one."""
+    d_output = torch.zeros_like(h) if d_output is None else d_output.to(h.dtype)
+    return d_output, torch.zeros_like(start) if d_last is None else d_last
+
+
+def for_inputs(
+    gradients: Sequence[Tensor],
+    W: Tensor,
+    extra: Tensor | None,
+    mask: Tensor | None,
+    start: Tensor,
+    lengths: Tensor | None,
+    h: Tensor,
+    cell: int,
+    reverse: bool,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of u, W, extra, mask (which has none) and start, from what `recurrence_backward` gave."""
+    known = native_core.known(cell)
+    d_u, d_r, d_extra, d_start = gradients
     d_W = None
     if known.product:
-        d_product = d_u if known.same_gradient else d_r
-        d_W = _weight_gradient(d_product, h, start[0], mask, lengths, ctx.reverse).to(W.dtype)
-    return d_u, d_W, None if extra is None else d_extra, None, d_start, None, None, None, None
+        d_W = _weight_gradient(d_u if known.same_gradient else d_r, h, start[0], mask, lengths, reverse).to(W.dtype)
+    return d_u, d_W, None if extra is None else d_extra, None, d_start
 
 
 def _weight_gradient(
@@ -188,11 +246,12 @@ def _weight_gradient(
     return torch.addmm(first.mT @ h_0.to(h.dtype), later.mT, before)
 
 
-def _no_second_setup(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
-    pass
+def no_second_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+    """Nothing is kept for a second derivative."""
 
 
-def _no_second(ctx: Any, *d_gradients: Tensor) -> tuple[Any, ...]:
+def no_second(ctx: Any, *d_gradients: Tensor) -> tuple[Any, ...]:
+    """KernelError: there is no second derivative."""
     raise KernelError("the native kernel has no second derivative; kernel='reference' has")
 
 
@@ -201,15 +260,15 @@ recurrence_backward = TorchOperator(
     "Tensor? lengths, Tensor output, Tensor saved, Tensor every, int cell, bool reverse) "
     "-> (Tensor, Tensor, Tensor, Tensor)",
     _recurrence_backward,
-    _backward_fake,
-    _no_second,
-    _no_second_setup,
+    gradient_shapes,
+    no_second,
+    no_second_setup,
 )
 recurrence = TorchOperator(
     "recurrence(Tensor u, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, int cell, "
     "bool reverse, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
     _recurrence,
-    _recurrence_fake,
+    given_shapes,
     _differentiate,
     _setup,
 )
