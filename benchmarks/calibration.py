@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from unrolled.kernels import native_core
 from unrolled.workshop.results import Figure
 
 #: Rows, columns and terms of the product that stands for what a product can reach.
@@ -33,6 +34,17 @@ def product(dtype: torch.dtype) -> float:
     """Flops a second of torch's product of two large matrices, on torch's threads."""
     a, b, out = (torch.rand(PRODUCT, PRODUCT).to(dtype) for _ in range(3))
     return rate(lambda: torch.mm(a, b, out=out), 2 * PRODUCT**3)
+
+
+def peak(dtype: torch.dtype) -> float:
+    """Flops a second of multiplications in registers alone, on torch's threads: what no product can pass. float32, or
+    bfloat16, which is float32's where there is no instruction for it. 0 where the native core was not built.
+    """
+    if native_core.lacks("peak"):
+        return 0.0
+    number, threads, rounds = native_core.ORDER[dtype], torch.get_num_threads(), 100_000
+    flops = native_core.core().peak(number, rounds, threads)
+    return rate(lambda: native_core.core().peak(number, rounds, threads), flops)
 
 
 def copy(kibibytes: int) -> float:
@@ -79,6 +91,11 @@ def calibrate(threads: int) -> list[Figure]:
         found = [
             Figure(f"sgemm, {words}", "GF/s", (round(product(torch.float32) / 1e9, 1),)),
             Figure(f"bfloat16 product, {words}", "GF/s", (round(product(torch.bfloat16) / 1e9, 1),)),
+            *(
+                Figure(f"in registers, {str(dtype).removeprefix('torch.')}, {words}", "GF/s", (round(flops / 1e9, 1),))
+                for dtype in (torch.float32, torch.bfloat16)
+                if (flops := peak(dtype))
+            ),
         ]
         if threads == 1:
             for name, measured in (("copy", copy), ("read", read)):

@@ -43,6 +43,7 @@ class Contest:
     rivals: for each rival the ways in which a knowledgeable user would do it; the fastest of them is compared.
     agreements: computed before anything is timed; the point fails where one does not hold.
     flops, bytes: of one call, that must be done and that must be moved at least; 0 where that says nothing.
+    number: what ours multiplies: float32 or bfloat16; empty for what is not held against such multiplications.
     working_set: bytes that are read again and again, where reading them is the limit; 0 where it is not.
     before: called before each call of either side, outside the time: it changes the weights, say.
     latency: whether single calls are timed too, for their 50th and 99th percentile.
@@ -54,6 +55,7 @@ class Contest:
     agreements: Callable[[], Iterable[Agreement]]
     flops: float = 0
     bytes: float = 0
+    number: str = "float32"
     working_set: float = 0
     before: Callable[[], None] | None = None
     latency: bool = False

@@ -53,7 +53,9 @@ class Way:
 
 @dataclass(frozen=True)
 class Measured:
-    """One point against one rival; flops and bytes of one call. limit: its seconds by memory alone; 0 where unknown."""
+    """One point against one rival; flops and bytes of one call. limit, arithmetic: its seconds by memory alone, and by
+    multiplications alone; 0 where unknown.
+    """
 
     point: Point
     rival: str
@@ -63,21 +65,39 @@ class Measured:
     flops: float
     bytes: float
     limit: float
+    arithmetic: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What it can do at most. reads: KiB → bytes a second; peaks: type of number and threads → flops a second."""
+
+    reads: dict[int, float]
+    peaks: dict[tuple[str, int], float]
+
+    def learn(self, found: Iterable[Figure], threads: int) -> None:
+        """From what `calibrate` gave for so many threads."""
+        for one in found:
+            kind, *words = one.name.replace(",", "").split()
+            if kind == "read":
+                self.reads[int(words[0])] = one.values[0] * 1e9
+            elif one.name.startswith("in registers"):
+                self.peaks[words[1], threads] = one.values[0] * 1e9
 
 
 def measure(points: Iterable[Point], goals: Sequence[Goal], effort: Effort) -> Iterator[Figure | figures.Figure]:
     """All that is known of the points: the figures of each as soon as it is measured, then what follows from them."""
     chosen = effort.chosen(points)
     products: dict[int, float] = {}
-    reads: dict[int, float] = {}
+    machine = Machine({}, {})
     for threads in sorted({1, *(point.threads for point in chosen)}):
         found = calibration.calibrate(threads)
         products[threads] = found[0].values[0] * 1e9
-        reads |= {int(one.name.split()[1]): one.values[0] * 1e9 for one in found if one.name.startswith("read")}
+        machine.learn(found, threads)
         yield from found
     everything: list[Measured] = []
     for point in chosen:
-        for one in at_point(point, effort.seconds, reads):
+        for one in at_point(point, effort.seconds, machine):
             everything.append(one)
             ratios = tuple(round(ratio, 3) for ratio in one.ratio.blocks)
             yield Figure(f"{point.name}: times as fast as {one.rival}", "ratio", ratios)
@@ -100,14 +120,17 @@ def reached(everything: Sequence[Measured], goals: Sequence[Goal]) -> Iterator[F
             yield Figure(name, "ratio", (round(timing.geometric_mean(medians), 3),), goal.target)
 
 
-def at_point(point: Point, seconds: float, reads: Mapping[int, float]) -> Iterator[Measured]:
+def at_point(point: Point, seconds: float, machine: Machine) -> Iterator[Measured]:
     """One point against each of its rivals. KernelError where the two sides do not agree."""
     with threads(point.threads):
         contest = point.contest()
         limit = 0.0
         if contest.working_set:
             # Each thread reads its share, from caches of its own.
-            limit = contest.bytes / point.threads / calibration.bandwidth(reads, contest.working_set / point.threads)
+            limit = contest.bytes / point.threads
+            limit /= calibration.bandwidth(machine.reads, contest.working_set / point.threads)
+        peak = machine.peaks.get((contest.number, point.threads))
+        arithmetic = contest.flops / peak if peak else 0.0
         agreements = list(contest.agreements())
         check(point, agreements)
         timing.warm_up(contest.ours, contest.before)
@@ -117,7 +140,7 @@ def at_point(point: Point, seconds: float, reads: Mapping[int, float]) -> Iterat
             theirs = way(name, ways[name], contest, max((one.theirs for one in agreements), default=0.0))
             rest = point.threads > 1 and rival in contest.teams
             ratio = timing.compare(contest.ours, ways[name], seconds, contest.before, rest)
-            yield Measured(point, rival, ours, theirs, ratio, contest.flops, contest.bytes, limit)
+            yield Measured(point, rival, ours, theirs, ratio, contest.flops, contest.bytes, limit, arithmetic)
 
 
 def check(point: Point, agreements: Iterable[Agreement]) -> None:

@@ -17,8 +17,10 @@ COLUMNS = (
     *(
         "ours, GF/s",
         "of sgemm",
+        "of the registers' peak",
         "ours, GB/s",
         "times the limit of memory",
+        "ratio at the limit",
         "our error",
         "rival's error",
         "ours, MiB",
@@ -43,8 +45,10 @@ def table(everything: Sequence[Measured], products: Mapping[int, float]) -> Tabl
                 len(one.ratio.blocks),
                 _digits(flops / 1e9) if flops else None,
                 f"{flops / products[one.point.threads]:.0%}" if flops else None,
+                f"{one.arithmetic / ours:.0%}" if one.arithmetic else None,
                 _digits(one.bytes / ours / 1e9) if one.bytes else None,
                 _digits(ours / one.limit) if one.limit else None,
+                _digits(theirs / limit) if (limit := max(one.limit, one.arithmetic)) else None,
                 *(_digits(one.ours.error, 2), _digits(one.theirs.error, 2)),
                 *(one.ours.memory and round(one.ours.memory, 1), one.theirs.memory and round(one.theirs.memory, 1)),
             )

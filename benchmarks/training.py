@@ -66,6 +66,7 @@ def layers_contest(
         {f"nn.{type(module).__name__}": ways},
         partial(_agreements, stack, module, x, state, cotangent, dtype, lengths),
         flops=flops(module, T, B),
+        number=str(dtype).removeprefix("torch."),
         before=partial(change, weights),
     )
 

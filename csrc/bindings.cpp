@@ -229,6 +229,14 @@ NB_MODULE(_native, m) {
       .def(nb::init<int, const nb::bytes&, long, const Numbers&, const Numbers&, const Numbers&, const Numbers&>())
       .def("run", &Packed::run);
 
+  // Flops of so many rounds of multiplications in registers alone.
+  m.def("peak", [](int number, long rounds, int threads) {
+    if (number < 0 || number >= int(Number::count) || rounds < 1 || threads < 1)
+      throw std::invalid_argument("no such type of number, or no rounds or threads");
+    const nb::gil_scoped_release release;
+    return kernels().peak[number](rounds, threads);
+  });
+
   m.def("product", [](int number, long M, long N, long K, std::uintptr_t A, long A_stride, bool A_transposed,
                       std::uintptr_t B, long B_stride, bool B_transposed, std::uintptr_t bias, std::uintptr_t to,
                       int threads) {

@@ -81,6 +81,7 @@ struct Kernels {
   const CellKernels* cells;
   int count;
   Multiply product[2];  // float32, float64
+  double (*peak[int(Number::count)])(long rounds, int threads);  // flops of multiplications in registers alone
   const StreamKernels* streams;
   int stream_count;
   const ScanKernels* scan;

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.contest import Agreement, Contest, Goal, Point, agreement
+from benchmarks.training import GATES, flops
 from unrolled.interchange.torch_modules import from_torch
 
 SUMMARY = "a character model's whole update, V = 65, 50 rows of 50 steps, beside torch's layers in the same model"
@@ -51,6 +52,8 @@ def contest(kind: str, H: int, layers: int) -> Contest:
         trainer(ours, text),
         {f"nn.{kind}": {"float32": trainer(theirs, text)}},
         partial(agreements, ours, theirs, text),
+        # No gradient goes on to the embedding, which is given.
+        flops=flops(module, STEPS, ROWS) + STEPS * ROWS * H * (6 * SYMBOLS - 2 * GATES[KINDS[kind]] * EMBEDDING),
     )
 
 

@@ -65,6 +65,7 @@ def contest(kind: str, precision: Precision, H: int, B: int, T: int, threads: in
         },
         lambda: agreements(module, stepper, precision, x, state, session),
         flops=2 * blocks * H * 2 * H * T * B,
+        number="" if precision == "int8" else precision,
         # W at each step; U once for the steps that are taken in together.
         bytes=blocks * H * H * size * (T + -(-T * B // 48)),
         working_set=2 * blocks * H * H * size,

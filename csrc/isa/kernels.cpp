@@ -1,5 +1,6 @@
 // The kernels of one instruction set. The build compiles this file once for each, with the set's name as UNROLLED_SET.
 #include "matrix.h"
+#include "peak.h"
 #include "program.h"
 #include "scan.h"
 #include "sequence.h"
@@ -77,6 +78,7 @@ constexpr Kernels TABLE = {UNROLLED_TEXT(UNROLLED_SET),
                            CELLS,
                            sizeof CELLS / sizeof CELLS[0],
                            {Matrix<float>::call, Matrix<double>::call},
+                           {Peak<float>::run, Peak<double>::run, Peak<bfloat16>::run},
                            STREAMS,
                            sizeof STREAMS / sizeof STREAMS[0],
                            &SCAN,

@@ -2,8 +2,7 @@
 // comes with uses all of the machine: on some processors this is twice as fast.
 //
 // A part of B is packed for everyone (panels.h); then each thread takes tiles of rows of A past it, and the part of a tile
-// stays in the first cache meanwhile. A that stands transposed is packed too, some tiles at a time. Denormal numbers count as
-// the caller's mode has it.
+// stays in the first two caches meanwhile. Denormal numbers count as the caller's mode has it.
 #pragma once
 
 #include "../recurrence.h"
@@ -18,13 +17,14 @@ using unrolled::Product;
 template <class C>
 class Matrix {
   static constexpr int L = LANES<C>, WIDTH = TILE_VECTORS * L;
-  static constexpr long TERMS = 1024 / long(sizeof(C));          // at a time
-  static constexpr long PANELS = 524288 / (1024 * WIDTH);        // of B at a time, in the second cache
-  static constexpr long TILES = 8;                               // of transposed A at a time
 
   const Product& p;
+  // At a time, as measured: of A as it stands so many terms that few sums are taken up again; of transposed A so few that the
+  // lines on which a tile's terms stand, one each, stay in the second cache, beside the panels of B.
+  const long most_terms = (p.A_transposed ? 1024 : 4096) / long(sizeof(C));
+  const long most_panels = (p.A_transposed ? 262144 : 524288) / (most_terms * WIDTH * long(sizeof(C)));
   const long tiles = round_up(p.M, TILE_ROWS) / TILE_ROWS, panels = round_up(p.N, WIDTH) / WIDTH;
-  const Buffer<C> packed{std::min(panels, PANELS) * panel_size<C, C>(std::min(p.K, TERMS))};
+  const Buffer<C> packed{std::min(panels, most_panels) * panel_size<C, C>(std::min(p.K, most_terms))};
   unrolled::Barrier barrier;
 
   explicit Matrix(const Product& p) : p(p) {}
@@ -45,7 +45,7 @@ class Matrix {
   }
 
   // Rows of the result, columns of some panels: their first value, and then what one part of the sum adds.
-  template <bool PACKED>
+  template <bool BY_TERM>
   void tile_times_panels(long tile, const C* rows, Share some, long k0, long terms) const {
     const long m0 = tile_start(tile), count = tile_start(tile + 1) - m0;
     if (k0 == 0 && p.bias)
@@ -59,51 +59,39 @@ class Matrix {
       C* sums = to() + m0 * p.N + panel * WIDTH;
       const long columns = std::min<long>(WIDTH, p.N - panel * WIDTH);
       if (columns == WIDTH) {
-        multiply_rows<C, C, PACKED>(int(count), rows, p.A_stride, weights, terms, sums, p.N, add);
+        multiply_rows<C, C, BY_TERM>(int(count), rows, p.A_stride, weights, terms, sums, p.N, add);
         continue;
       }
       alignas(64) C last[TILE_ROWS * WIDTH];
-      multiply_rows<C, C, PACKED>(int(count), rows, p.A_stride, weights, terms, last, WIDTH, false);
+      multiply_rows<C, C, BY_TERM>(int(count), rows, p.A_stride, weights, terms, last, WIDTH, false);
       for (long m = 0; m < count; ++m)
         for (long n = 0; n < columns; ++n) sums[m * p.N + n] = last[m * WIDTH + n] + (add ? sums[m * p.N + n] : 0);
     }
   }
 
-  void rows_times_panels(Share mine, Share some, long k0, long terms, C* turned) const {
+  void rows_times_panels(Share mine, Share some, long k0, long terms) const {
     if (!p.A_transposed) {
       for (long tile = mine.first; tile < mine.end; ++tile)
         tile_times_panels<false>(tile, a() + tile_start(tile) * p.A_stride + k0, some, k0, terms);
       return;
     }
-    for (long first = mine.first; first < mine.end; first += TILES) {
-      const long end = std::min(first + TILES, mine.end);
-      for (long k = 0; k < terms; ++k)
-        for (long tile = first; tile < end; ++tile) {
-          C* into = turned + ((tile - first) * TERMS + k) * TILE_ROWS;
-          const C* from = a() + (k0 + k) * p.A_stride + tile_start(tile);
-          // A number of bytes that the compiler knows takes a tenth of the time of another; what a tile does not need of them
-          // it does not read.
-          if (tile_start(tile) + TILE_ROWS <= p.M) std::memcpy(into, from, sizeof(C) * TILE_ROWS);
-          else std::memcpy(into, from, sizeof(C) * (p.M - tile_start(tile)));
-        }
-      for (long tile = first; tile < end; ++tile)
-        tile_times_panels<true>(tile, turned + (tile - first) * TERMS * TILE_ROWS, some, k0, terms);
-    }
+    // Where they stand: the second cache holds what neighbours share, and putting them in order took up to half of the time.
+    for (long tile = mine.first; tile < mine.end; ++tile)
+      tile_times_panels<true>(tile, a() + k0 * p.A_stride + tile_start(tile), some, k0, terms);
   }
 
   static void work(void* context, int member, int members) {
     Matrix& self = *static_cast<Matrix*>(context);
     const Product& p = self.p;
-    const Buffer<C> turned(Buffer<C>::unset(p.A_transposed ? TILES * TERMS * TILE_ROWS : 0));
-    for (long first = 0; first < self.panels; first += PANELS) {
-      const Share some{first, std::min(first + PANELS, self.panels)};
-      for (long k0 = 0; k0 < p.K; k0 += TERMS) {
-        const long terms = std::min(TERMS, p.K - k0);
+    for (long first = 0; first < self.panels; first += self.most_panels) {
+      const Share some{first, std::min(first + self.most_panels, self.panels)};
+      for (long k0 = 0; k0 < p.K; k0 += self.most_terms) {
+        const long terms = std::min(self.most_terms, p.K - k0);
         self.barrier.wait(members);  // nobody still reads what is overwritten now
         const Share packs = Share::of(some.end - some.first, member, members);
         for (long panel = packs.first; panel < packs.end; ++panel) self.pack(some.first + panel, some.first, k0, terms);
         self.barrier.wait(members);
-        self.rows_times_panels(Share::of(self.tiles, member, members), some, k0, terms, turned.get());
+        self.rows_times_panels(Share::of(self.tiles, member, members), some, k0, terms);
       }
     }
   }

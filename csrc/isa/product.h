@@ -85,9 +85,9 @@ struct Ahead {
 
 struct Nothing {};
 
-// R rows times MANY panels, `apart` from each other. PACKED rows stand term by term, [k][TILE_ROWS]; others one after the
-// other, `stride` apart. Whatever R and MANY are, a sum is made in the same order. Fetch: Ahead or Nothing.
-template <class P, class C, int R, int MANY, bool PACKED, class Fetch>
+// R rows times MANY panels, `apart` from each other. Rows stand one after the other, `stride` apart; BY_TERM, the rows' numbers
+// of one term do. Whatever R and MANY are, a sum is made in the same order. Fetch: Ahead or Nothing.
+template <class P, class C, int R, int MANY, bool BY_TERM, class Fetch>
 inline void multiply(const P* rows, long stride, const P* panel, long apart, long K, C* sums, long sums_stride, bool add,
                      [[maybe_unused]] Fetch fetch) {
   typedef Terms<P> T;
@@ -105,7 +105,7 @@ inline void multiply(const P* rows, long stride, const P* panel, long apart, lon
     }
 #pragma GCC unroll 12
     for (int r = 0; r < R; ++r) {
-      const typename T::Pack h = T::same(PACKED ? rows + k * TILE_ROWS + r : rows + r * stride + k);
+      const typename T::Pack h = T::same(BY_TERM ? rows + k * stride + r : rows + r * stride + k);
 #pragma GCC unroll 8
       for (int v = 0; v < MANY * NV; ++v) sum[r][v] = T::add(sum[r][v], h, w[v]);
     }
@@ -120,14 +120,14 @@ inline void multiply(const P* rows, long stride, const P* panel, long apart, lon
 }
 
 // Sums of one panel for `count` = 1 … TILE_ROWS rows, written over what stands there, or added to it.
-template <class P, class C, bool PACKED = false, class Fetch = Nothing, int R = TILE_ROWS>
+template <class P, class C, bool BY_TERM = false, class Fetch = Nothing, int R = TILE_ROWS>
 __attribute__((noinline)) void multiply_rows(int count, const P* rows, long stride, const P* panel, long K, C* sums,
                                              long sums_stride, bool add, Fetch fetch = {}) {
   if constexpr (R > 1) {
     if (count < R)
-      return multiply_rows<P, C, PACKED, Fetch, R - 1>(count, rows, stride, panel, K, sums, sums_stride, add, fetch);
+      return multiply_rows<P, C, BY_TERM, Fetch, R - 1>(count, rows, stride, panel, K, sums, sums_stride, add, fetch);
   }
-  multiply<P, C, R, 1, PACKED>(rows, stride, panel, 0, K, sums, sums_stride, add, fetch);
+  multiply<P, C, R, 1, BY_TERM>(rows, stride, panel, 0, K, sums, sums_stride, add, fetch);
 }
 
 // `terms` terms from number k on, for few rows and MANY panels at a time: the few sums of one would all wait for their last

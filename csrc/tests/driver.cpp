@@ -182,6 +182,7 @@ int main(int count, char** words) {
     const std::vector<unsigned char> second = other.run(1);
     if (!agree_side_by_side(one, other, 1 + int(draw() % 3), alone, second))
       return std::printf("cells %d and %d: side by side they give something else\n", one.cell, other.cell), 1;
+    if (!(kernels().peak[one.number](1 + long(draw() % 3), 1 + int(draw() % 2)) > 0)) return std::printf("no peak\n"), 1;
     problems += 2;
     for (int k = 0; k < 8; ++k)
       for (const std::string& wrong : {trials::stream(draw), trials::scan(draw), trials::program(draw), trials::gradients(draw)}) {

@@ -252,6 +252,17 @@ def test_products_are_those_of_torch(dtype, threads):
         torch.set_num_threads(before)
 
 
+def test_the_peak_counts_what_every_thread_multiplies_in_every_round():
+    peak = native_core.core().peak
+    one = peak(0, 10, 1)
+    assert one > 0 and peak(0, 30, 1) == 3 * one and peak(0, 10, 2) == 2 * one
+    assert peak(1, 10, 1) == one / 2  # half as many numbers fit a register
+    assert peak(2, 10, 1) in (one, 2 * one)  # where an instruction multiplies two bfloat16 numbers at a time
+    for wrong in ((3, 1, 1), (0, 0, 1), (0, 1, 0)):
+        with pytest.raises(ValueError, match="no such type of number"):
+            peak(*wrong)
+
+
 def test_projections_have_the_gradients_of_finite_differences():
     x, U, b = (torch.randn(*shape, dtype=torch.float64, requires_grad=True) for shape in ((3, 2, 5), (4, 5), (4,)))
     assert torch.autograd.gradcheck(torch.ops.unrolled.projection, (x, U, b))
