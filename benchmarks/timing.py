@@ -23,8 +23,10 @@ WARM_SECONDS = 1.0
 #: Blocks at least, and as many as are of use.
 FEWEST_BLOCKS = 5
 MOST_BLOCKS = 100
-#: What a team of threads is given to fall asleep, and the seconds of a call beside which that would be nothing.
+#: What a team of threads is given to fall asleep, and what the next one is to wake up; and the seconds of a call beside
+#: which both would be nothing.
 REST_SECONDS = 0.3
+WAKE_SECONDS = 0.03
 LONG_CALL = 0.1
 #: Resamples of the blocks for the interval around the median.
 RESAMPLES = 2000
@@ -75,7 +77,7 @@ def compare(
     """Blocks A B B A for about so many seconds; both sides are warm.
 
     rest: before each turn wait until the other side's threads, which look for work for a while more, let go of the
-    core; then one call that does not count. Calls that are long beside that need none.
+    core; then calls that do not count, until our own are awake. Calls that are long beside that need none.
     """
     both = _spent(ours, 1, before), _spent(theirs, 1, before)
     turn = _rested if rest and min(both) < LONG_CALL else _spent
@@ -107,7 +109,9 @@ def _spent(side: Side, calls: int, before: Callable[[], None] | None) -> float:
 
 def _rested(side: Side, calls: int, before: Callable[[], None] | None) -> float:
     time.sleep(REST_SECONDS)
-    _spent(side, 1, before)
+    began = time.perf_counter()
+    while time.perf_counter() - began < WAKE_SECONDS:  # until its own threads are awake, each on a core of its own
+        _spent(side, 1, before)
     return _spent(side, calls, before)
 
 
