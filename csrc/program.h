@@ -15,8 +15,10 @@ enum class Operation : std::int64_t {
   product,   // array `to` = array `a` times weights `b`
   load,      // to = array `a` from number `b` of each row on
   spread,    // to = number `b` of each row of array `a`, in every unit
+  expand,    // to = array `a` from number `b` of each row on, each run of x numbers `c` times over
   store,     // array `to`, from number `b` of each row on, = a
   sum_units, // array `to`, of one number a row, = a added up over all units of the section
+  sum_axis,  // array `to` = a, in which every `b` runs of `c` numbers that follow each other are added up to one
   sum_rows,  // total `to` += a added up over rows (and over time)
   fill,      // to = x
   affine,    // to = x · a + y

@@ -28,11 +28,23 @@ inline void singly(long count, C* to, const C* a, F f) {
   for (long k = 0; k < count; ++k) to[k] = f(a[k]);
 }
 
-// e^x over all of its range: up to infinity, and down to zero.
-template <class V>
-inline V full_exponential(V x) {
-  const V half = exponential(x * 0.5f);
-  return x * x > 7569 ? half * half : exponential(x);
+// e^x over all of its range: up to infinity, and down to zero. Far out, which is rare, it is the square of a root.
+template <class C>
+inline void full_exponentials(long count, C* to, const C* a) {
+  typedef Vector<C> V;
+  const auto far = [](V x) { return x * x > 7569; };
+  V farthest{};
+  for (long k = 0; k < count; k += LANES<C>) {
+    const V x = load(a + k);
+    farthest = far(x) ? x : farthest;
+  }
+  bool any = false;
+  for (int lane = 0; lane < LANES<C>; ++lane) any |= farthest[lane] != 0;
+  if (!any) return each(count, to, a, [](V x) { return exponential(x); });
+  each(count, to, a, [&](V x) {
+    const V root = exponential(x * C(0.5));
+    return far(x) ? root * root : exponential(x);
+  });
 }
 
 template <class V>
@@ -66,7 +78,7 @@ inline void operate(const Instruction& one, long count, At at) {
     case Operation::rectifier: return each(count, to, a, [](V v) { return v < 0 ? V{} : v; });
     case Operation::sigmoid: return each(count, to, a, [](V v) { return sigmoid(v); });
     case Operation::tangent: return each(count, to, a, [](V v) { return hyperbolic_tangent(v); });
-    case Operation::exponential: return each(count, to, a, [](V v) { return full_exponential(v); });
+    case Operation::exponential: return full_exponentials(count, to, a);
     case Operation::softplus: return each(count, to, a, [](V v) { return -log_sigmoid(-v); });
     case Operation::root: return each(count, to, a, [](V v) { return square_root(v); });
     case Operation::absolute: return each(count, to, a, [](V v) { return v < 0 ? -v : v; });

@@ -1,5 +1,5 @@
-// The machine that runs a program (../program.h) through all of time: rows are shared between threads, and each thread
-// takes its own through every step without waiting for anyone.
+// The machine that runs a program (../program.h) through all of time: rows are shared between threads, or units where
+// none needs another, and each thread takes its own through every step without waiting for anyone.
 //
 // A register is a tile of numbers, so that what it costs to look at an instruction is spread over hundreds of them.
 #pragma once
@@ -8,6 +8,8 @@
 
 #include "../program.h"
 #include "../threads.h"
+#include "apart.h"
+#include "axes.h"
 #include "operations.h"
 #include "panels.h"
 #include "rows.h"
@@ -43,6 +45,7 @@ class Machine {
 
   const Program& p;
   const std::vector<Buffer<C>>& packed_;
+  const int unit_member_, unit_members_;
   const Rows rows_;
   Buffer<C> registers_, room_;
   std::vector<Place> places_;
@@ -60,8 +63,11 @@ class Machine {
  public:
   const int members;
 
-  Machine(const Program& program, const Recurrence& sizes, const std::vector<Buffer<C>>& packed, int member, int all)
-      : p(program), packed_(packed), rows_(sizes, member, all), registers_(p.registers * TILE), room_(room()), members(all) {
+  // by_units: the members share units, and each has all rows.
+  Machine(const Program& program, const Recurrence& sizes, const std::vector<Buffer<C>>& packed, bool by_units, int member,
+          int all)
+      : p(program), packed_(packed), unit_member_(by_units ? member : 0), unit_members_(by_units ? all : 1),
+        rows_(sizes, by_units ? 0 : member, by_units ? 1 : all), registers_(p.registers * TILE), room_(room()), members(all) {
     for (long k = 0; k < p.total_count; ++k) totals_.emplace_back(round_up(p.totals[k].width, PANEL));
   }
 
@@ -74,8 +80,10 @@ class Machine {
       const long t = rows_.time(step), n = rows_.active(t);
       for (long k = 0; k < p.array_count; ++k)
         if (p.arrays[k].data && p.arrays[k].written)
-          for (long r = n; r < rows_.count(); ++r)
-            std::memset(static_cast<void*>(place(k, t, r)), 0, sizeof(C) * p.arrays[k].width);
+          for (long r = n; r < rows_.count(); ++r) {
+            const Share own = units(p.arrays[k].width);
+            std::memset(static_cast<void*>(place(k, t, r) + own.first), 0, sizeof(C) * (own.end - own.first));
+          }
       for (long at = 0; at < p.instructions;) {
         const Instruction& one = p.code[at++];
         if (one.operation == Operation::product) {
@@ -86,8 +94,9 @@ class Machine {
         }
       }
       for (long k = 0; k < p.state_count; ++k) {
-        const Place &before = places_[p.states[k].before], &after = places_[p.states[k].after];
-        std::memcpy(static_cast<void*>(before.data), after.data, sizeof(C) * n * before.row);
+        Place &before = places_[p.states[k].before], &after = places_[p.states[k].after];
+        if (n == rows_.count()) std::swap(before.data, after.data);
+        else std::memcpy(static_cast<void*>(before.data), after.data, sizeof(C) * n * before.row);
       }
     }
     for (long k = 0; k < p.state_count; ++k) hand_out(p.states[k]);
@@ -108,6 +117,12 @@ class Machine {
     }
   }
 
+  // This member's of so many.
+  Share units(long width) const {
+    const Share vectors = Share::of(round_up(width, L) / L, unit_member_, unit_members_);
+    return {std::min(vectors.first * L, width), std::min(vectors.end * L, width)};
+  }
+
   C* place(long array, long t, long r) const {
     const Place& one = places_[array];
     return one.data + t * one.time + (one.own ? r : rows_[r]) * one.row;
@@ -122,8 +137,10 @@ class Machine {
 
   void hand_out(const ProgramState& state) const {
     const long width = p.arrays[state.before].width;
+    const Share own = units(width);
     for (long r = 0; r < rows_.count(); ++r)
-      std::memcpy(static_cast<C*>(state.last) + rows_[r] * width, place(state.before, 0, r), sizeof(C) * width);
+      std::memcpy(static_cast<C*>(state.last) + rows_[r] * width + own.first, place(state.before, 0, r) + own.first,
+                  sizeof(C) * (own.end - own.first));
   }
 
   void multiply(const Instruction& one, long n) const {
@@ -135,10 +152,11 @@ class Machine {
   }
 
   void section(const Instruction* code, long count, long width, long t, long n) {
-    const long strip = std::min(round_up(width, L), TILE), most = TILE / strip;
+    const Share own = units(width);
+    const long strip = std::min(round_up(own.end - own.first, L), TILE), most = TILE / std::max(strip, 1L);
     for (long first = 0; first < n; first += most)
-      for (long unit = 0; unit < width; unit += strip) {
-        const Tile tile{first, std::min(most, n - first), unit, strip, std::min(strip, width - unit), t, n};
+      for (long unit = own.first; unit < own.end; unit += strip) {
+        const Tile tile{first, std::min(most, n - first), unit, strip, std::min(strip, own.end - unit), t, n};
         for (const Instruction* one = code; one < code + count; ++one) take(*one, tile);
       }
   }
@@ -158,6 +176,12 @@ class Machine {
           const C value = place(one.a, tile.t, tile.first + r)[one.b];
           for (long k = 0; k < tile.strip; k += L) store(at(one.to) + in + k, all(value));
         });
+      case Operation::expand:
+        return each_row([&](long r, long in) {
+          C* to = at(one.to) + in;
+          expand(to, place(one.a, tile.t, tile.first + r) + one.b, Runs(tile.unit, one.c, long(one.x)), tile.count);
+          std::fill(to + tile.count, to + tile.strip, C(0));
+        });
       case Operation::store:
         return each_row([&](long r, long in) {
           std::memcpy(static_cast<void*>(place(one.to, tile.t, tile.first + r) + one.b + tile.unit), at(one.a) + in,
@@ -167,6 +191,10 @@ class Machine {
         return each_row([&](long r, long in) {
           C* to = place(one.to, tile.t, tile.first + r);
           *to = sum(at(one.a) + in, tile.count) + (tile.unit ? *to : 0);
+        });
+      case Operation::sum_axis:
+        return each_row([&](long r, long in) {
+          sum_axis(place(one.to, tile.t, tile.first + r), at(one.a) + in, Runs(tile.unit, one.b, one.c), tile.count);
         });
       case Operation::sum_rows:
         return each_row([&](long, long in) {
@@ -181,15 +209,7 @@ class Machine {
   // `count` numbers, and zeros up to a whole strip.
   static void copy(C* to, const C* from, long count, long strip) {
     std::memcpy(static_cast<void*>(to), from, sizeof(C) * count);
-    for (long k = count; k < strip; ++k) to[k] = 0;
-  }
-
-  static C sum(const C* from, long count) {
-    Vector<C> lanes{};
-    for (long k = 0; k < count; k += L) lanes += load<C>(from + k, int(std::min(L, count - k)));
-    C total = 0;
-    for (int lane = 0; lane < L; ++lane) total += lanes[lane];
-    return total;
+    std::fill(to + count, to + strip, C(0));
   }
 };
 
@@ -202,6 +222,7 @@ class Programs {
   Recurrence sizes{};
   std::vector<Buffer<C>> weights;
   bool ready = false;  // they are packed
+  bool by_units = false;
   std::vector<std::unique_ptr<Machine<C>>> machines;
   Barrier barrier;
 
@@ -210,7 +231,8 @@ class Programs {
   }
 
   void run(const Program& program, long threads) {
-    const int members = int(std::clamp<long>(threads, 1, std::max(program.B, 1L)));
+    by_units = program.B < threads && worth_sharing_units(program);
+    const int members = int(std::clamp<long>(threads, 1, by_units ? threads : std::max(program.B, 1L)));
     if (program.B != sizes.B || members != int(machines.size())) machines.clear(), machines.resize(members);
     p = program;
     sizes.T = p.T, sizes.B = p.B, sizes.reverse = p.reverse, sizes.lengths = p.lengths;
@@ -243,7 +265,7 @@ class Programs {
     }
     std::unique_ptr<Machine<C>>& machine = self.machines[member];
     if (!machine || machine->members != members)
-      machine = std::make_unique<Machine<C>>(self.p, self.sizes, self.weights, member, members);
+      machine = std::make_unique<Machine<C>>(self.p, self.sizes, self.weights, self.by_units, member, members);
     machine->run();
   }
 

@@ -12,12 +12,14 @@
 
 namespace trials {
 
-// h = what all operations make of u + W h (the matrix either way round), a weight by unit, and the mean of a row.
+// h = what all operations make of u + W h (the matrix either way round), a weight by unit, the mean of a row, and sums over
+// an axis of u + 1 that all of its numbers stand along.
 template <class C>
 std::string program_of(int number, std::mt19937& draw) {
   Heap heap;
   const long T = 1 + draw() % 5, B = draw() % 20, H = 1 + draw() % (draw() % 8 ? 60 : 1300);
-  enum { input, weight, output, before, after, sums, mean };  // arrays
+  enum { input, weight, output, before, after, sums, mean, along };  // arrays
+  const long times = 1 + draw() % 20, run = draw() % 2 ? 1 : H;
   const long gap = draw() % 3, row = draw() % 4 ? H + gap : 0, time = draw() % 4 ? B * (H + gap) + gap : 0;
   const bool transposed = draw() % 2;
   std::vector<Instruction> code;
@@ -36,8 +38,13 @@ std::string program_of(int number, std::mt19937& draw) {
     add(Operation::sum_units, mean, 0);
   });
   section(1, [&] { add(Operation::load, 0, mean), add(Operation::affine, 0, 0, 0, 0, 1.0 / H), add(Operation::store, mean, 0); });
+  section(H * times, [&] {
+    add(Operation::expand, 0, input, 0, times, run), add(Operation::affine, 1, 0, 0, 0, 1, 1);
+    add(Operation::sum_axis, along, 1, times, run);
+  });
   section(H, [&] {
     add(Operation::load, 0, input), add(Operation::load, 1, sums), add(Operation::load, 2, weight), add(Operation::spread, 3, mean);
+    add(Operation::load, 4, along), add(Operation::multiply, 1, 1, 4);
     add(Operation::add, 0, 0, 1), add(Operation::subtract, 0, 0, 3), add(Operation::multiply, 1, 0, 2);
     add(Operation::fill, 3, 0, 0, 0, 0.5);
     for (long k = 4; k < 7; ++k) add(Operation::affine, k, 0, 0, 0, 1);
@@ -55,11 +62,11 @@ std::string program_of(int number, std::mt19937& draw) {
     C* total = heap.room<C>(H);
     const ProgramArray arrays[] = {{const_cast<C*>(u), time, row, H, false}, {const_cast<C*>(w), 0, 0, H, false},
                                    {given, B * H, H, H, true}, {nullptr, 0, 0, H, false}, {nullptr, 0, 0, H, false},
-                                   {nullptr, 0, 0, H, false}, {nullptr, 0, 0, 1, false}};
+                                   {nullptr, 0, 0, H, false}, {nullptr, 0, 0, 1, false}, {nullptr, 0, 0, H, false}};
     const ProgramState state{before, after, start, last};
     const ProgramWeights weights{W, H, H, H + gap, transposed};
     const ProgramTotal sum{total, H};
-    call(Program{steps, rows, reverse, threads, lengths, code.data(), long(code.size()), 7, arrays, 7, &state, 1, &weights, 1, &sum, 1});
+    call(Program{steps, rows, reverse, threads, lengths, code.data(), long(code.size()), 7, arrays, 8, &state, 1, &weights, 1, &sum, 1});
   };
   const ProgramKernels& programs = *kernels().programs;
   C *one = heap.room<C>(T * B * H), *other = heap.room<C>(T * B * H), *last = heap.room<C>(B * H), *end = heap.room<C>(B * H);

@@ -96,7 +96,7 @@ def test_a_kernel_asked_for_by_name_never_gives_way(cell, record, words):
 
 def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
     with pytest.raises(
-        OptionError, match=r"called 'fuzed'.*'fused'.*Known: auto, native, fused, scan, chunked, traced, reference"
+        OptionError, match=r"called 'fuzed'.*'fused'.*Known: auto, native, fused, chunked, traced, scan, reference"
     ):
         choose.named("fuzed")
     with pytest.raises(OptionError, match="fuzed"):
@@ -105,7 +105,7 @@ def test_a_kernel_that_is_not_there_is_told_with_the_nearest():
 
 def test_the_explanation_names_every_kernel_in_the_order_of_trial():
     explained = choose.explain([a_pass(ElmanSigmoid(2, 3))])
-    assert list(explained) == ["native", "fused", "scan", "chunked", "traced", "reference"]
+    assert list(explained) == ["native", "fused", "chunked", "traced", "scan", "reference"]
     assert explained["reference"] == []
     assert len(explained["fused"]) == 1
 

@@ -18,6 +18,8 @@ from unrolled.cells.cell import Cell, LinearRecurrentCell, Step, project_input
 from unrolled.cells.gru import GRU, ResetBeforeGRU
 from unrolled.cells.layer_norm_lstm import LayerNormLSTM
 from unrolled.cells.lstm import LSTM
+from unrolled.cells.min_recurrences import MinGRU, MinLSTM
+from unrolled.cells.selective import Selective
 from unrolled.cells.small import MinimalGatedUnit
 from unrolled.cells.time_skip import TimeSkip
 from unrolled.contracts.kernel import check_case, check_extremes, check_rounding
@@ -116,9 +118,56 @@ def test_every_operator_has_the_numbers_and_the_gradients_of_torch(name):
             assert check_case(Traced(), each, (), dtype)
 
 
+def thirds(z: Tensor) -> Tensor:
+    return z.view(len(z), 3, -1)
+
+
+def in_four_axes(z: Tensor, h: Tensor) -> Tensor:
+    """(B, 2, 3, n): sums over one of them, and over two, beside the whole."""
+    z, h = (one.view(len(one), 2, 3, -1) for one in (z, h))
+    return (z * h.sum(2, keepdim=True) / 4 - z.sum((1, 3), keepdim=True) / 9).tanh() / 2
+
+
+def matrix_of_rows(z: Tensor, h: Tensor) -> Tensor:
+    """A matrix of each row's own times another, and times a vector."""
+    z, h = thirds(z), thirds(h)
+    return (torch.bmm(torch.bmm(z, h.sigmoid().view(len(h), -1, 3)), h) + (z @ h[:, 0, :, None]).sin()) / h.shape[
+        1:
+    ].numel()
+
+
+#: What stands along axes of a row's units, of which there are a multiple of 12.
+AXES = {
+    "sums": lambda z, h, a: (thirds(z).mean(-1, keepdim=True) * thirds(h).sum(1, keepdim=True)).tanh(),
+    "weights": lambda z, h, a: (thirds(z) * a.view(3, -1)[:, :1] + a[: len(a) // 3]).tanh(),
+    "outer product": lambda z, h, a: torch.cat([(z[:, :3, None] * h[:, None, : len(a) // 3]).flatten(1)], 1).tanh(),
+    "slice of an outer product": lambda z, h, a: (z[:, :4, None] * h[:, None, : len(a) // 3])[:, 1:].tanh(),
+    "what stands along": lambda z, h, a: torch.cat(
+        [h[:, :3, None].expand(-1, 3, len(a) // 3).flatten(1)[:, 1 : 1 - len(a) // 3], z[:, : len(a) // 3]], 1
+    ),
+    "stretched twice": lambda z, h, a: (z[:, :2, None, None] * h[:, None, :3, None] * a[: len(a) // 6]).tanh(),
+    "matrices": lambda z, h, a: matrix_of_rows(z, h),
+    "four axes": lambda z, h, a: in_four_axes(z, h),
+    "repeat": lambda z, h, a: z.view(len(z), -1, 2).mean(-1).repeat_interleave(2, -1).tanh(),
+    "a product of what stands along": lambda z, h, a: (
+        h[:, :3, None].expand(-1, 3, len(a) // 3).reshape(len(z), -1) @ torch.outer(a, a) / len(a)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_axes_of_units_have_the_numbers_and_the_gradients_of_torch(name):
+    def bend(z, h, a):
+        return AXES[name](z, h, a).flatten(1)
+
+    for hidden_size, ragged in ((12, True), (60, False), (1200, False)):
+        one = case(lambda F, H: Bent(F, H, bend), hidden_size, 3, ragged=ragged)
+        assert check_case(Traced(), one, (), torch.float64)
+
+
 CELLS = (
     lambda F, H: Bent(F, H, BENDS["gates"]),
-    *(ResetBeforeGRU, LayerNormLSTM, MinimalGatedUnit, TimeSkip, GRU, LSTM),
+    *(ResetBeforeGRU, LayerNormLSTM, MinimalGatedUnit, TimeSkip, GRU, LSTM, MinGRU, Selective),
 )
 SIZES = (2, 7, 16, 65, 128, 200)
 MATRIX = list(itertools.product(CELLS, SIZES, (1, 3, 16), (torch.float64, torch.float32), DIRECTIONS, (False, True)))
@@ -174,6 +223,21 @@ def test_two_threads_agree_with_the_reference(cell):
             assert check_case(Traced(), case(cell, 33, rows, ragged=ragged), (), torch.float64)
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("cell", [MinLSTM, Selective, lambda F, H: Bent(F, H, BENDS["tanh"])])
+def test_one_row_on_two_threads_has_the_numbers_of_one(cell):
+    """Where no unit needs another they share the units; else one of them has nothing to do."""
+    one = case(cell, 300, 1)
+    one = replace(one, x=torch.randn(130, 1, 5, dtype=torch.float64, requires_grad=True), lengths=torch.tensor([111]))
+    results = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        trace = Traced().run([one])[0]
+        of = [one.x, *one.cell.parameters()]
+        results.append([trace.output, *torch.autograd.grad(trace.output.square().sum(), of, materialize_grads=True)])
+    for alone, shared in zip(*results, strict=True):
+        assert torch.allclose(alone, shared, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("cell", CELLS[:4])
@@ -307,7 +371,6 @@ def read_as_list(z, h, a):
         (lambda z, h, a: z.sort(-1).values, "sort, of which the native core knows nothing"),
         (lambda z, h, a: z - z.mean(0), "mixes rows"),
         (lambda z, h, a: z @ (h.T @ z), "mixes rows"),
-        (lambda z, h, a: z.view(-1, 2, 2).mean(-1).repeat_interleave(2, -1), "not all units of a row"),
         (lambda z, h, a: z.view(-1, 2, 2).transpose(1, 2).reshape(-1, 4), "takes units apart"),
         (lambda z, h, a: z.float().double(), "computes in torch.float32"),
         (lambda z, h, a: z**1.5, "takes powers other than"),

@@ -38,7 +38,6 @@ SHORTEST, LONGEST = 1e-3, 1e-1
 class SelectiveInput(NamedTuple):
     v: Tensor  # (T, B, H)
     delta: Tensor  # Δ, (T, B, H)
-    decay: Tensor  # e^{ΔA}, (T, B, H, N)
     write: Tensor  # B, (T, B, N)
     read: Tensor  # C, (T, B, N)
 
@@ -70,22 +69,22 @@ class Selective(DiagonalCell):
         self.alpha = nn.Parameter(torch.log(torch.arange(1.0, state_size + 1)).repeat(hidden_size, 1))
         self.D = nn.Parameter(torch.ones(hidden_size))
 
-    def prepare(self) -> tuple[Tensor, Tensor]:
+    def prepare(self) -> Tensor:
         # W_δ, W_B and W_C read the same v: one product.
-        return torch.cat([self.W_rank, self.W_B, self.W_C]), -torch.exp(self.alpha)
+        return torch.cat([self.W_rank, self.W_B, self.W_C])
 
-    def project(self, x: Tensor, weights: tuple[Tensor, Tensor], condition: Tensor | None = None) -> SelectiveInput:
-        W, A = weights
+    def project(self, x: Tensor, weights: Tensor, condition: Tensor | None = None) -> SelectiveInput:
         v = project_input(x, self.U, self.b)
-        low, write, read = F.linear(v, W).split([len(self.W_rank), self.state_size, self.state_size], -1)
+        low, write, read = F.linear(v, weights).split([len(self.W_rank), self.state_size, self.state_size], -1)
         delta = F.softplus(F.linear(low, self.W_delta, self.b_delta))
-        return SelectiveInput(v, delta, torch.exp(delta[..., None] * A), write, read)
+        return SelectiveInput(v, delta, write, read)
 
     def initial_state(self, shape: Sequence[int], device: torch.device, dtype: torch.dtype) -> Tensor:
         return torch.zeros(*shape, self.hidden_size, self.state_size, device=device, dtype=dtype)
 
     def coefficients(self, u: SelectiveInput) -> tuple[Tensor, Tensor]:
-        return u.decay, (u.delta * u.v)[..., None] * u.write[..., None, :]
+        A = -torch.exp(self.alpha)
+        return torch.exp(u.delta[..., None] * A), (u.delta * u.v)[..., None] * u.write[..., None, :]
 
     def readout(self, h: Tensor, u: SelectiveInput) -> Tensor:
         return torch.matmul(h, u.read.to(h.dtype)[..., None])[..., 0] + self.D * u.v

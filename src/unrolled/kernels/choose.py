@@ -17,7 +17,7 @@ from unrolled.kernels.scan import Scan
 from unrolled.kernels.traced import Traced
 
 #: Fastest first.
-KERNELS: tuple[Kernel, ...] = (Native(), Fused(), Scan(), Chunked(), Traced(), Reference())
+KERNELS: tuple[Kernel, ...] = (Native(), Fused(), Chunked(), Traced(), Scan(), Reference())
 AUTO = "auto"
 
 

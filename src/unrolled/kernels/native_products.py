@@ -6,6 +6,7 @@ Where torch's BLAS does not use all of the machine (on processors that are not o
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import torch
@@ -98,7 +99,13 @@ projection = TorchOperator(
 )
 
 
-class Projections(TorchFunctionMode):
+def projections() -> contextlib.AbstractContextManager[Any]:
+    """While it is entered, linear layers are made by the core, where it is there and torch.compile does not look on."""
+    away = torch.compiler.is_compiling() or native_core.lacks("product")
+    return contextlib.nullcontext() if away else _Projections()
+
+
+class _Projections(TorchFunctionMode):
     """While it is entered, what torch is asked for as a linear layer of one of the types is made by the core."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:

@@ -5,7 +5,8 @@ Each node gives `width` numbers for every row of the batch. What they are made o
     stream, state, static    what comes in at each time; what the step before left; what is the same in all rows at all
                              times (weights by unit), by number
     slice, cat, spread       some of a node's numbers; nodes side by side; one number for every unit
-    sum_units                the sum of a node's numbers
+    expand                   each run of a node's numbers so many times over, as along an axis that another operand has
+    sum_axis, sum_units      those sums: of as many runs, number by number; of all of a node's numbers
     product                  a node's numbers times a matrix, by number
     stop                     the same, through which no gradient flows
     the rest                 unit by unit: `Operation` of csrc/program.h says what each of them is
@@ -45,7 +46,7 @@ class Node:
     """number: its place in the order in which nodes were made, after all that it is made of.
 
     numbers: constants, such as the factor and the summand of `affine`. place: which stream, state, static or matrix
-    (and whether it is taken transposed), or where a slice begins.
+    (and whether it is taken transposed), where a slice begins, or how many times a run of how many numbers.
     """
 
     number: int
@@ -115,6 +116,26 @@ class Nodes:
 
     def sum_units(self, x: Node) -> Node:
         return x if x.width == 1 else self.raw("sum_units", (x,), 1)
+
+    def expand(self, x: Node, times: int, run: int) -> Node:
+        """Every `run` numbers of it `times` times over: (…, run) → (…, times, run)."""
+        if times == 1:
+            return x
+        if x.width == 1 or x.operation == "spread":
+            return self.spread(x.inputs[0] if x.operation == "spread" else x, x.width * times)
+        if x.operation == "fill":
+            return self.fill(x.numbers[0], x.width * times)
+        if x.operation == "expand" and run == x.place[0] * x.place[1]:
+            x, times, run = x.inputs[0], times * x.place[0], x.place[1]
+        return self.raw("expand", (x,), x.width * times, place=(times, run))
+
+    def sum_axis(self, x: Node, times: int, run: int) -> Node:
+        """What `expand` made, added up again: (…, times, run) → (…, run)."""
+        if times == 1:
+            return x
+        if x.width == times:
+            return self.sum_units(x)
+        return self.raw("sum_axis", (x,), x.width // times, place=(times, run))
 
     def stop(self, x: Node) -> Node:
         return self.raw("stop", (x,), x.width)

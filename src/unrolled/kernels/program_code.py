@@ -6,22 +6,13 @@ node that another section needs stands in an array meanwhile.
 
 from __future__ import annotations
 
-import struct
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from unrolled.kernels.program import UNIT_BY_UNIT, Node, Program, placed, reached
-
-#: In the order of `Operation` in csrc/program.h.
-OPERATIONS = (
-    *("section", "product", "load", "spread", "store", "sum_units", "sum_rows", "fill", "affine", "add", "subtract"),
-    *("multiply", "divide", "maximum", "greater", "equal", "choose", "rectifier", "sigmoid", "tangent", "exponential"),
-    *("logarithm", "softplus", "root", "absolute", "sign", "sine", "cosine", "sigmoid_gradient", "tangent_gradient"),
-)
-_NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
-_INSTRUCTION = struct.Struct("=5q2d")
+from unrolled.kernels.program_section import SUMS, Section, Source, instruction
 
 
 class Array(NamedTuple):
@@ -56,10 +47,10 @@ class Code:
 
 def assemble(program: Program, states: Sequence[int]) -> Code:
     """The program's code. states: the width of each leaf of the state."""
-    return _Assembler(program, states).run()
+    return Assembler(program, states).run()
 
 
-class _Assembler:
+class Assembler:
     def __init__(self, program: Program, states: Sequence[int]) -> None:
         self.nodes, self.code = program.nodes, Code()
         self.standing: dict[int, Node] = {}
@@ -81,7 +72,7 @@ class _Assembler:
         for node in self.order:
             if node.operation == "product":
                 steps[self.level[node.number]].append(node)
-            elif node.operation in UNIT_BY_UNIT or node.operation == "sum_units":
+            elif node.operation in UNIT_BY_UNIT or node.operation in SUMS:
                 sections[self.level[node.number], self._width(node)].append(node)
         lines: list[bytes] = []
         for level in range(max(self.level.values(), default=0) + 1):
@@ -89,8 +80,8 @@ class _Assembler:
                 lines.append(self._product(node))
             for (at, width), nodes in sorted(sections.items(), key=lambda item: item[0]):
                 if at == level:
-                    body = _Section(self).run(nodes)
-                    lines += [_instruction("section", len(body), width), *body]
+                    body = Section(self).run(nodes)
+                    lines += [instruction("section", len(body), width), *body]
         self.code.instructions = b"".join(lines)
         return self.code
 
@@ -109,6 +100,8 @@ class _Assembler:
                     made = self.nodes.cat([self._storable(one) for one in inputs])
                 case "product" if inputs[0].operation != "state":
                     made = self.nodes.raw("product", [self._storable(inputs[0])], node.width, place=node.place)
+                case "slice" | "expand" if inputs[0].operation == "expand":  # that is only a way to load something
+                    made = self.nodes.raw(node.operation, [self._pointwise(inputs[0])], node.width, place=node.place)
                 case _:
                     made = self.nodes.raw(node.operation, inputs, node.width, node.numbers, node.place)
             self.standing[node.number] = made
@@ -127,7 +120,7 @@ class _Assembler:
     @staticmethod
     def _width(node: Node) -> int:
         """Of the section in which it is made."""
-        return node.inputs[0].width if node.operation == "sum_units" else node.width
+        return node.inputs[0].width if node.operation in SUMS else node.width
 
     # --- levels: what a node needs from other sections is made at lower ones ---
 
@@ -136,7 +129,7 @@ class _Assembler:
         match node.operation:
             case "stream" | "static" | "state":
                 return 0
-            case "slice" | "spread":
+            case "slice" | "spread" | "expand":
                 return self._ready(node.inputs[0])
             case "cat":
                 return max(self._ready(one) for one in node.inputs)
@@ -150,7 +143,7 @@ class _Assembler:
     def _set_levels(self) -> None:
         followers: dict[int, list[Node]] = defaultdict(list)
         for node in self.order:
-            made = node.operation in UNIT_BY_UNIT or node.operation in ("sum_units", "product")
+            made = node.operation in UNIT_BY_UNIT or node.operation in (*SUMS, "product")
             for one in node.inputs:
                 followers[one.number].append(node)
             if made:
@@ -167,7 +160,7 @@ class _Assembler:
             if (
                 node.operation in UNIT_BY_UNIT
                 and after
-                and all(one.operation in (*UNIT_BY_UNIT, "sum_units") and self._in_section(one, node) for one in after)
+                and all(one.operation in (*UNIT_BY_UNIT, *SUMS) and self._in_section(one, node) for one in after)
             ):
                 self.level[node.number] = min(self.level[one.number] for one in after)
 
@@ -202,7 +195,7 @@ class _Assembler:
         for node in list(self.order):
             if node.operation == "product":
                 self._stand(node.inputs[0])
-            elif node.operation in UNIT_BY_UNIT or node.operation == "sum_units":
+            elif node.operation in UNIT_BY_UNIT or node.operation in SUMS:
                 for one in node.inputs:
                     same = self._in_section(node, one) and self.level[one.number] == self.level[node.number]
                     if not same:
@@ -213,7 +206,7 @@ class _Assembler:
         if node.number in self.array_of:
             return
         match node.operation:
-            case "slice" | "spread":
+            case "slice" | "spread" | "expand":
                 self._stand(node.inputs[0])
             case "stream" | "static":
                 kind: Literal["stream", "static"] = "stream" if node.operation == "stream" else "static"
@@ -222,81 +215,24 @@ class _Assembler:
                 self.array_of[node.number] = self.before[node.place[0]]
             case _:
                 self.array_of[node.number] = self._array("own", 0, node.width)
-                if node.operation not in ("product", "sum_units"):  # which write there themselves
+                if node.operation not in ("product", *SUMS):  # which write there themselves
                     self._store(node, self.array_of[node.number])
 
-    def source(self, node: Node) -> tuple[int, int, bool]:
-        """Where a section loads it from: the array, the first number, and whether one number is for all units."""
+    def source(self, node: Node) -> Source:
+        """Where a section loads it from."""
         if node.number in self.array_of:
-            return self.array_of[node.number], 0, False
-        array, first, spread = self.source(node.inputs[0])
-        return array, first + (node.place[0] if node.operation == "slice" else 0), spread or node.operation == "spread"
+            return Source(self.array_of[node.number], 0, None)
+        one = self.source(node.inputs[0])
+        if node.operation == "slice":
+            return one._replace(first=one.first + node.place[0])
+        return one._replace(along=node.place)
 
     def _product(self, node: Node) -> bytes:
         weights = Weights(node.place[0], bool(node.place[1]))
         if weights not in self.code.weights:
             self.code.weights.append(weights)
         self._stand(node)
-        return _instruction(
+        return instruction(
             *("product", self.array_of[node.number], self.array_of[node.inputs[0].number]),
             self.code.weights.index(weights),
         )
-
-
-class _Section:
-    """One section's instructions. Registers are taken when a number is made or loaded, and free after its last use."""
-
-    def __init__(self, whole: _Assembler) -> None:
-        self.whole = whole
-        self.register: dict[object, int] = {}
-        self.free: list[int] = []
-        self.lines: list[bytes] = []
-
-    def run(self, nodes: Sequence[Node]) -> list[bytes]:
-        inside = {node.number for node in nodes}
-
-        def key(one: Node) -> object:
-            return one.number if one.number in inside else self.whole.source(one)
-
-        uses = Counter(key(one) for node in nodes for one in node.inputs)
-        for node in nodes:
-            keys = [key(one) for one in node.inputs]
-            for one in keys:
-                if one not in self.register:
-                    assert isinstance(one, tuple)
-                    array, first, spread = one
-                    self.line("spread" if spread else "load", self.take(one), array, first)
-            read = [self.register[one] for one in keys]
-            for one in keys:
-                uses[one] -= 1
-                if not uses[one] and one in self.register:
-                    self.free.append(self.register.pop(one))
-            if node.operation == "sum_units":
-                self.line("sum_units", self.whole.array_of[node.number], *read)
-                continue
-            to = self.take(node.number)
-            self.line(node.operation, to, *read, numbers=node.numbers)
-            for array, first in self.whole.stores[node.number]:
-                self.line("store", array, to, first)
-            for total in self.whole.sums[node.number]:
-                self.line("sum_rows", total, to)
-            if not uses[node.number]:
-                self.free.append(self.register.pop(node.number))
-        return self.lines
-
-    def take(self, key: object) -> int:
-        if not self.free:
-            self.free.append(self.whole.code.registers)
-            self.whole.code.registers += 1
-        self.register[key] = min(self.free)
-        self.free.remove(self.register[key])
-        return self.register[key]
-
-    def line(self, operation: str, *places: int, numbers: Sequence[float] = ()) -> None:
-        self.lines.append(_instruction(operation, *places, numbers=numbers))
-
-
-def _instruction(operation: str, *places: int, numbers: Sequence[float] = ()) -> bytes:
-    """to, a, b, c and x, y, as far as they are given."""
-    filled = [*places, *[0] * (4 - len(places))]
-    return _INSTRUCTION.pack(_NUMBER[operation], *filled, *numbers, *[0.0] * (2 - len(numbers)))

@@ -11,7 +11,10 @@ from unrolled.kernels.program import Node, Nodes, Program, reached
 
 #: Made again from what they are made of, rather than kept for the backward pass.
 CHEAP = frozenset(
-    ["add", "subtract", "multiply", "affine", "maximum", "greater", "equal", "choose", "sign", "absolute", "spread"]
+    [
+        *("add", "subtract", "multiply", "affine", "maximum", "greater", "equal", "choose", "sign", "absolute"),
+        *("spread", "expand"),
+    ]
 )
 
 
@@ -151,7 +154,8 @@ class _Backward:
         if node.operation == "fill":
             return self.nodes.fill(node.numbers[0], node.width)
         if node.operation in CHEAP:
-            return self.nodes.raw(node.operation, [self.value(one) for one in node.inputs], node.width, node.numbers)
+            made = [self.value(one) for one in node.inputs]
+            return self.nodes.raw(node.operation, made, node.width, node.numbers, node.place)
         return self.stream(Stream("kept", self.keep(node)), node.width)
 
     # --- the rules ---
@@ -178,6 +182,10 @@ class _Backward:
                 self.reach(inputs[0], make.sum_units(d))
             case "sum_units":
                 self.reach(inputs[0], make.spread(d, inputs[0].width))
+            case "expand":
+                self.reach(inputs[0], make.sum_axis(d, *node.place))
+            case "sum_axis":
+                self.reach(inputs[0], make.expand(d, *node.place))
             case "affine":
                 self.reach(inputs[0], make.affine(d, node.numbers[0]))
             case "add" | "subtract":

@@ -155,8 +155,8 @@ def _addcmul(make: Nodes, a: Node, b: Node, c: Node, value: float = 1) -> Node:
 # --- whole rows ---
 
 
-@_in(ROWS, "clone", "_to_copy", "contiguous")
-def _same(tracer: Tracer, result: Tensor, x: Tensor, **settings: Any) -> Node:
+@_in(ROWS, "clone", "_to_copy", "contiguous", "expand")
+def _same(tracer: Tracer, result: Tensor, x: Tensor, *shape: Any, **settings: Any) -> Node:
     return tracer.node(x, result)
 
 
@@ -190,18 +190,20 @@ def _cat(tracer: Tracer, result: Tensor, parts: Sequence[Tensor], dim: int = 0) 
 
 
 @_in(ROWS, "sum")
-def _sum(
-    tracer: Tracer, result: Tensor, x: Tensor, dims: Sequence[int] | None = None, *rest: Any, **settings: Any
-) -> Node:
-    units = {axis for axis in range(1, x.dim()) if x.shape[axis] != 1}
-    if dims is None or not units <= {dim % x.dim() for dim in dims} or 0 in dims:
-        raise TraceError("adds up some axes and not all units of a row")
-    return tracer.nodes.sum_units(tracer.node(x, x))
+def _sum(tracer: Tracer, result: Tensor, x: Tensor, dims: Sequence[int], *rest: Any, **settings: Any) -> Node:
+    """Not over the rows: the result would have none."""
+    axes = {dim % x.dim() for dim in dims}
+    node, shape = tracer.node(x, x), [*x.shape]
+    for axis in sorted(axes, reverse=True):
+        node = tracer.nodes.sum_axis(node, shape[axis], math.prod(shape[axis + 1 :]))
+        shape[axis] = 1
+    return node
 
 
 @_in(ROWS, "mean")
 def _mean(tracer: Tracer, result: Tensor, x: Tensor, *rest: Any, **settings: Any) -> Node:
-    return tracer.nodes.affine(_sum(tracer, result, x, *rest, **settings), 1 / tracer.node(x, x).width)
+    sum_of_them = _sum(tracer, result, x, *rest, **settings)
+    return tracer.nodes.affine(sum_of_them, sum_of_them.width / tracer.node(x, x).width)
 
 
 @_in(ROWS, "native_layer_norm")
@@ -234,6 +236,14 @@ def _product(tracer: Tracer, result: Tensor, x: Tensor, matrix: Tensor) -> Node:
     if not tracer.is_dynamic(x):
         raise TraceError("multiplies weights with what comes in, and not the other way")
     return tracer.nodes.product(tracer.node(x, x), tracer.matrix(matrix), False, result.shape[1])
+
+
+@_in(ROWS, "bmm")
+def _product_of_rows(tracer: Tracer, result: Tensor, a: Tensor, b: Tensor) -> Node:
+    """A matrix of each row's own (rows, M, K) times another (rows, K, N)."""
+    make, (M, K), N = tracer.nodes, a.shape[1:], b.shape[2]
+    left, right = make.expand(tracer.node(a, a), N, 1), make.expand(tracer.node(b, b), M, K * N)
+    return make.sum_axis(make.apply("multiply", left, right), K, N)
 
 
 @_in(ROWS, "addmm")

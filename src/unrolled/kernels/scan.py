@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells.cell import DiagonalCell
-from unrolled.kernels import native_scan
+from unrolled.kernels import native_products, native_scan
 from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
 
 
@@ -60,7 +60,8 @@ class Scan(Kernel):
     def _scan(self, one: Pass, record: Collection[Record]) -> Trace:
         cell, lengths = one.cell, one.lengths
         assert isinstance(cell, DiagonalCell)  # `refuses` saw to it
-        u = cell.project(past_length(one.x, lengths), cell.prepare(), one.condition)
+        with native_products.projections():
+            u = cell.project(past_length(one.x, lengths), cell.prepare(), one.condition)
         # Autocast may have narrowed them; the state keeps its type.
         a, b = (part.to(one.state.dtype) for part in cell.coefficients(u))
         a, b = _standing_still(*_zoned_out(a, b, one.zoneout), lengths)

@@ -1,8 +1,8 @@
 """From a cell's own step, in torch, to a program: the step is taken once, and what it asks of torch is written down.
 
 What depends on the weights alone is not part of the program: it is done again in torch for each sequence, with its
-gradients (`remake`). What is left must be made of rows of numbers, unit by unit, of sums over all units, and of
-products with matrices; anything else is a `TraceError`, in words.
+gradients (`remake`). What is left must be made of rows of numbers, unit by unit, along axes of them or with sums over
+those, and of products with matrices; anything else is a `TraceError`, in words.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Tracer(TorchDispatchMode):
         self.matrices: list[int] = []
         self._dynamic: dict[int, Node] = {}
         self._static: dict[int, int] = {}
+        self._wider: dict[tuple[int, tuple[int, ...]], Tensor] = {}
         self._alive: list[Tensor] = []  # what is known by its id must not go
 
     # --- what is known of tensors ---
@@ -91,12 +92,33 @@ class Tracer(TorchDispatchMode):
         rest = like.shape[1:]
         if id(value) in self._dynamic:
             node = self._dynamic[id(value)]
-            if node.width > 1 and tuple(value.shape[1:]) != tuple(rest):
-                raise TraceError(f"stretches {tuple(value.shape)} to {tuple(like.shape)}")
-            return node
+            return node if node.width == 1 else self._expanded(node, value.shape[1:], rest)
         if value.numel() != 1 and _without_ones(value.shape) != _without_ones(rest):
-            raise TraceError(f"has weights of {tuple(value.shape)} where rows are {tuple(rest)}")
+            value = self._weights_expanded(value, rest)
         return self.nodes.raw("static", (), value.numel(), place=(self._numbered(self.vectors, value),))
+
+    def _expanded(self, node: Node, own: Sequence[int], rest: Sequence[int]) -> Node:
+        """A node of rows (rows, *own) as (rows, *rest), in which axes of one number are longer."""
+        if len(own) != len(rest):
+            raise TraceError(f"puts {tuple(own)} units beside {tuple(rest)}")
+        run = 1
+        for length, wanted in zip(reversed(own), reversed(rest), strict=True):
+            if length != wanted:
+                node = self.nodes.expand(node, wanted, run)
+            run *= wanted
+        return node
+
+    def _weights_expanded(self, value: Tensor, rest: Sequence[int]) -> Tensor:
+        """The same for weights, in torch, once a sequence."""
+        key = id(value), tuple(rest)
+        if key not in self._wider:
+            if value.dim() > len(rest):
+                raise TraceError(f"has weights of {tuple(value.shape)} where rows are {tuple(rest)}")
+            self._wider[key] = value.expand(rest)
+            self._made(
+                Made(torch.ops.aten.expand.default, (Place(self._place(value)), [*rest]), {}, None), self._wider[key]
+            )
+        return self._wider[key]
 
     def matrix(self, value: Tensor) -> int:
         """The number of a matrix (K, N) that depends on the weights alone."""
@@ -138,7 +160,7 @@ class Tracer(TorchDispatchMode):
                 self._made(Made(func, arguments, keywords, None if isinstance(result, Tensor) else number), one)
         elif not of_rows[0]:
             raise TraceError(f"mixes rows of the batch ({name})")
-        elif dynamic and len(views := self._views(results, dynamic)) == len(results):
+        elif dynamic and name not in ROWS and len(views := self._views(results, dynamic)) == len(results):
             for one, node in zip(results, views, strict=True):
                 self.know(one, self.nodes.stop(node) if name == "detach" else node)
         else:  # what more a normalisation gives, steps do not ask for

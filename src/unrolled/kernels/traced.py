@@ -6,7 +6,6 @@ native core runs through all of time, forward and backward (native_program.py). 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -34,11 +33,13 @@ class Traced(Kernel):
             return [why]
         reasons = []
         for one in passes:
-            dtype = dtype_of(one.cell)
-            if one.x.device.type != "cpu" or any(leaf.device.type != "cpu" for _, leaf in states.leaves(one.state)):
+            dtype, held = dtype_of(one.cell), [leaf for _, leaf in states.leaves(one.state)]
+            if one.x.device.type != "cpu" or any(leaf.device.type != "cpu" for leaf in held):
                 reasons.append(f"the native core runs on the CPU, and this is on {one.x.device}")
             elif dtype not in (torch.float32, torch.float64):
                 reasons.append(f"programs are of float32 or float64, and these weights are {dtype}")
+            elif any(leaf.is_complex() for leaf in held):
+                reasons.append("programs are of real numbers, and this state is complex")
             elif why := why_not(one.cell, *form_of(one)):
                 reasons.append(f"{type(one.cell).__name__} is no program: its step {why}")
         if record:
@@ -57,7 +58,7 @@ class Traced(Kernel):
 def _run_pass(one: Pass) -> Trace:
     cell, form, compiling = one.cell, form_of(one), torch.compiler.is_compiling()
     prepared, x = cell.prepare(), past_length(one.x, one.lengths)
-    with contextlib.nullcontext() if compiling else native_products.Projections():
+    with native_products.projections():
         u = cell.project(x, prepared, one.condition)
     streams = [*leaves(u), *leaves(one.zoneout)]
     given = weights_of(cell, prepared), streams, leaves(one.mask), leaves(one.state), one.lengths
