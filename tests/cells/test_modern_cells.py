@@ -74,7 +74,7 @@ def test_the_selective_cell_starts_with_steps_and_decays_of_many_lengths():
     delta = torch.nn.functional.softplus(cell.b_delta)
     assert 0.001 - 1e-6 <= delta.min() < 0.0012 and 0.09 < delta.max() <= 0.1 + 1e-6
     assert float(delta.detach().log10().mean()) == pytest.approx(-2, abs=0.05)
-    torch.testing.assert_close(cell.prepare()[1], -torch.arange(1.0, 6).expand(400, 5))
+    torch.testing.assert_close(-cell.alpha.exp(), -torch.arange(1.0, 6).expand(400, 5))
     with pytest.raises(ShapeError, match="state_size of Selective was 0"):
         Selective(3, 4, state_size=0)
 

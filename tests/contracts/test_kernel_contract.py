@@ -26,8 +26,8 @@ NATIVE = (
     *("coupled-lstm", "elman", "elman-relu", "elman-sigmoid", "gated-leaky", "gru", "indrnn", "irnn", "learnt-leaky"),
     *("leaky", "lstm", "no-forget-lstm", "peephole-lstm", "projected-lstm", "slstm"),
 )
-# Whose step is not made of rows of numbers: complex or whole ones, convolutions, a matrix for a state, heads, chunks.
-NO_PROGRAM = ("conv-lstm", "lru", "mlstm", "selective", "slstm", "urnn")
+# Whose step is not made of rows of numbers: complex or whole ones, convolutions, heads that fold into the rows.
+NO_PROGRAM = ("conv-lstm", "lru", "mlstm", "urnn")
 
 
 @pytest.mark.parametrize("name", SUBJECTS)
