@@ -27,7 +27,7 @@ from unrolled.cells.xlstm import SLSTM
 from unrolled.contracts.kernel import check_case, check_extremes
 from unrolled.contracts.subject import Subject, distance
 from unrolled.errors import KernelError, ShapeError
-from unrolled.kernels import native_core
+from unrolled.kernels import native_core, native_operators, native_products
 from unrolled.kernels.kernel import DIRECTIONS, Pass
 from unrolled.kernels.native import Native
 from unrolled.layers.recurrent import Recurrent
@@ -127,7 +127,7 @@ def test_nan_in_one_row_stays_in_it():
 
 
 def arguments(cell, hidden_size=5, dtype=torch.float64, ragged=False, requires_grad=False, T=3, B=2, masked=True):
-    """What the operator takes: u, W, extra, mask, start, lengths, cell, reverse, keep."""
+    """What the operator takes: u, no U and no b, W, extra, mask, start, lengths, cell, reverse, keep."""
     known = native_core.cells()[cell]
     generator = torch.Generator().manual_seed(0)
 
@@ -138,7 +138,17 @@ def arguments(cell, hidden_size=5, dtype=torch.float64, ragged=False, requires_g
     u, W, start = draw(T, B, gates), draw(gates * known.product, hidden_size), draw(known.states, B, hidden_size)
     extra = draw(known.extra, hidden_size) if known.extra else None
     mask = draw(B, hidden_size).detach() if known.product and masked else None
-    return [u, W, extra, mask, start, torch.tensor([T, 1]) if ragged else None, known.number, False, True]
+    lengths = torch.tensor([T, 1]) if ragged else None
+    return [u, None, None, W, extra, mask, start, lengths, known.number, False, True]
+
+
+def before_projection(cell, features=4, **asked):
+    """The same, but x, U and b in the place of u."""
+    u, _, _, *rest = arguments(cell, **asked)
+    generator = torch.Generator().manual_seed(1)
+    shapes = (*u.shape[:2], features), (u.shape[2], features), (u.shape[2],)
+    drawn = [torch.randn(shape, generator=generator, dtype=u.dtype) for shape in shapes]
+    return [*(one.requires_grad_(u.requires_grad) for one in drawn), *rest]
 
 
 NAMES = (
@@ -151,29 +161,71 @@ NAMES = (
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("cell", NAMES)
 def test_gradients_are_those_of_finite_differences(cell, reverse, ragged):
-    u, W, extra, mask, start, lengths, number, _, keep = arguments(cell, ragged=ragged, requires_grad=True)
+    u, _, _, W, extra, mask, start, lengths, number, _, keep = arguments(cell, ragged=ragged, requires_grad=True)
     if cell == "slstm":  # a normaliser is never below 0, nor near it
         start = start.detach().exp().requires_grad_()
 
     def run(u, W, start, extra=None):
-        return torch.ops.unrolled.recurrence(u, W, extra, mask, start, lengths, number, reverse, keep)[:2]
+        return torch.ops.unrolled.recurrence(u, None, None, W, extra, mask, start, lengths, number, reverse, keep)[:2]
 
     assert torch.autograd.gradcheck(run, (u, W, start) if extra is None else (u, W, start, extra))
 
 
-@pytest.mark.parametrize(("cell", "ragged"), [("lstm", False), ("gru", True)])
-def test_torch_finds_nothing_wrong_with_the_operator(cell, ragged):
-    operator = torch.ops.unrolled.recurrence
-    checked = torch.library.opcheck(operator, tuple(arguments(cell, ragged=ragged, requires_grad=True)))
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("cell", ["elman-tanh", "gru"])
+def test_its_own_projection_has_the_numbers_and_the_gradients_of_one_before(cell, biased):
+    x, U, b, W, extra, mask, start, *rest = before_projection(cell, ragged=True, requires_grad=True)
+    b = b if biased else None
+    inputs = [one for one in (x, U, b, W, extra, start) if one is not None]
+    results = []
+    for came_in in ([x, U, b], [native_products.projection(x, U, b), None, None]):
+        output, last, _, _ = native_operators.recurrence(*came_in, W, extra, mask, start, *rest)
+        total = (output.sin() * torch.arange(1.0, 1 + output.numel()).view_as(output)).sum() + last.exp().sum()
+        results.append([output, last, *torch.autograd.grad(total, inputs)])
+    for own, one_before in zip(*results, strict=True):
+        assert torch.equal(own, one_before)
+
+    def run(x, U, *b):
+        return native_operators.recurrence(x, U, b[0] if b else None, W, extra, mask, start, *rest)[:2]
+
+    assert torch.autograd.gradcheck(run, inputs[: 3 if biased else 2])
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong", "words"),
+    [
+        (0, lambda x: x[0], "wants x as"),
+        (0, lambda x: x[:0], "T at least 1"),
+        (0, lambda x: x[..., 1:], "the second matrix as"),
+        (1, lambda U: U[1:], "wants the bias as"),
+        (1, lambda U: U.float(), "the second matrix as .*float64"),
+        (1, lambda U: U.flatten(), "multiplies two matrices"),
+        (2, lambda b: b[1:], "the bias as"),
+    ],
+)
+def test_a_wrong_projection_is_an_error_and_no_crash(place, wrong, words):
+    given = before_projection("gru")
+    given[place] = wrong(given[place])
+    with pytest.raises(ShapeError, match=words):
+        torch.ops.unrolled.recurrence(*given)
+    given[:3] = before_projection("gru")[0], before_projection("gru")[1][1:], None
+    with pytest.raises(ShapeError, match="wants u as"):
+        torch.ops.unrolled.recurrence(*given)
+
+
+@pytest.mark.parametrize(("cell", "ragged", "made"), [("lstm", False, arguments), ("gru", True, before_projection)])
+def test_torch_finds_nothing_wrong_with_the_operator(cell, ragged, made):
+    checked = torch.library.opcheck(torch.ops.unrolled.recurrence, tuple(made(cell, ragged=ragged, requires_grad=True)))
     assert set(checked.values()) == {"SUCCESS"}
 
 
 def test_there_is_no_second_derivative_and_that_is_said():
-    u, *rest = arguments("gru", requires_grad=True)
-    output, *_ = torch.ops.unrolled.recurrence(u, *rest)
-    (d_u,) = torch.autograd.grad(output.square().sum(), u, create_graph=True)
-    with pytest.raises(KernelError, match="no second derivative; kernel='reference' has"):
-        d_u.square().sum().backward()
+    for given in (arguments("gru", requires_grad=True), before_projection("gru", requires_grad=True)):
+        for of in (one for one in given[:4] if one is not None):
+            output, *_ = torch.ops.unrolled.recurrence(*given)
+            (d,) = torch.autograd.grad(output.square().sum(), of, create_graph=True)
+            with pytest.raises(KernelError, match="no second derivative; kernel='reference' has"):
+                d.square().sum().backward()
 
 
 @pytest.mark.parametrize(
@@ -184,20 +236,20 @@ def test_there_is_no_second_derivative_and_that_is_said():
         (0, lambda u: u[..., 1:], "wants u as"),
         (0, lambda u: u.half(), "float16 came"),
         (0, lambda u: u.float(), "wants W as .*float32"),
-        (1, lambda W: W[1:], "wants W as"),
-        (1, lambda W: W[:, 1:], "wants"),
-        (1, lambda W: W.flatten(), "wants W as"),
-        (1, lambda W: W[:, :0], "wants W as"),
-        (2, lambda extra: extra[:, 1:], "own weights"),
-        (2, lambda extra: None, "own weights.*none came"),
-        (3, lambda mask: mask[:, 1:], "wants the mask as"),
-        (4, lambda start: start[:, :1], "wants the state as"),
-        (4, lambda start: start[0], "wants the state as"),
-        (4, lambda start: start.float(), "wants the state as"),
-        (5, lambda lengths: lengths[:1], "wants lengths as"),
-        (5, lambda lengths: lengths.int(), "wants lengths as"),
-        (6, lambda cell: 99, "numbers 0 to"),
-        (6, lambda cell: -1, "numbers 0 to"),
+        (3, lambda W: W[1:], "wants W as"),
+        (3, lambda W: W[:, 1:], "wants"),
+        (3, lambda W: W.flatten(), "wants W as"),
+        (3, lambda W: W[:, :0], "wants W as"),
+        (4, lambda extra: extra[:, 1:], "own weights"),
+        (4, lambda extra: None, "own weights.*none came"),
+        (5, lambda mask: mask[:, 1:], "wants the mask as"),
+        (6, lambda start: start[:, :1], "wants the state as"),
+        (6, lambda start: start[0], "wants the state as"),
+        (6, lambda start: start.float(), "wants the state as"),
+        (7, lambda lengths: lengths[:1], "wants lengths as"),
+        (7, lambda lengths: lengths.int(), "wants lengths as"),
+        (8, lambda cell: 99, "numbers 0 to"),
+        (8, lambda cell: -1, "numbers 0 to"),
     ],
 )
 def test_wrong_input_is_an_error_and_no_crash(place, wrong, words):
@@ -210,22 +262,22 @@ def test_wrong_input_is_an_error_and_no_crash(place, wrong, words):
 @pytest.mark.parametrize("lengths", [[-1, 2], [2, 4]])
 def test_lengths_out_of_range_are_an_error_and_no_crash(lengths):
     given = arguments("gru")
-    given[5] = torch.tensor(lengths)
+    given[7] = torch.tensor(lengths)
     with pytest.raises(ValueError, match="lengths must be from 0 to T = 3"):
         torch.ops.unrolled.recurrence(*given)
 
 
 @pytest.mark.parametrize("place", range(10))
 def test_wrong_input_to_the_backward_pass_is_an_error_and_no_crash(place):
-    u, *weights, number, reverse, _ = arguments("gru", ragged=True)
-    output, last, saved, every = torch.ops.unrolled.recurrence(u, *weights, number, reverse, True)
+    u, _, _, *weights, number, reverse, _ = arguments("gru", ragged=True)
+    output, last, saved, every = torch.ops.unrolled.recurrence(u, None, None, *weights, number, reverse, True)
     given = [output, last, *weights, output, saved, every]
     given[place] = given[place][..., :1] if place != 6 else given[place][:1]
     if place == 9:
         given[place] = torch.zeros(1, 1, 1, 1)
     with pytest.raises(ShapeError, match="the native core wants"):
         torch.ops.unrolled.recurrence_backward(*given, number, reverse)
-    without = torch.ops.unrolled.recurrence(u, *weights, number, reverse, False)
+    without = torch.ops.unrolled.recurrence(u, None, None, *weights, number, reverse, False)
     with pytest.raises(ShapeError, match="keep"):
         torch.ops.unrolled.recurrence_backward(output, last, *weights, output, *without[2:], number, reverse)
 
@@ -305,10 +357,10 @@ def test_a_compiled_model_that_uses_it_gives_what_it_gives_plainly():
     class Model(nn.Module):
         def __init__(self):
             super().__init__()
-            self.W = nn.Parameter(given[1])
+            self.W = nn.Parameter(given[3])
 
         def forward(self, u):
-            output, last, _, _ = torch.ops.unrolled.recurrence(u.sin(), self.W, *given[2:])
+            output, last, _, _ = torch.ops.unrolled.recurrence(u.sin(), None, None, self.W, *given[4:])
             return (output * 2).sum() + last.sum()
 
     model = Model()
@@ -368,7 +420,8 @@ known = native_core.cells()["lstm"]
 def run():
     torch.manual_seed(0)
     u, W, start = torch.randn(5, 9, 160), torch.randn(160, 40), torch.randn(2, 9, 40)
-    return torch.ops.unrolled.recurrence(u, W, None, None, start, None, known.number, False, False)[0].sum().item()
+    given = u, None, None, W, None, None, start, None, known.number, False, False
+    return torch.ops.unrolled.recurrence(*given)[0].sum().item()
 before = run()
 child = os.fork()
 if child == 0:

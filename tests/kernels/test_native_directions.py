@@ -24,10 +24,10 @@ pytestmark = pytest.mark.skipif(not native_core.is_built(), reason="no C++ compi
 def both(cell, ragged=False, masked=False, dtype=torch.float64):
     """What each direction is told, of numbers of its own; the lengths, the cell's number, and `keep`."""
     first = arguments(cell, ragged=ragged, masked=masked, requires_grad=True, dtype=dtype)
-    second = [one if one is None else (one * 0.9).detach().requires_grad_() for one in first[:5]]
-    if first[3] is not None:
-        second[3] = second[3].detach()
-    return first[:5], second, first[5], first[6]
+    second = [one if one is None else (one * 0.9).detach().requires_grad_() for one in first[:7]]
+    if first[5] is not None:
+        second[5] = second[5].detach()
+    return first[:7], second, first[7], first[8]
 
 
 def gradients(outputs, inputs):
@@ -67,7 +67,7 @@ def test_gradients_are_those_of_finite_differences(cell):
     places = [k for k, one in enumerate((*first, *second)) if one is not None]
 
     def run(*inputs):
-        told = [None] * 10
+        told = [None] * 14
         for place, one in zip(places, inputs, strict=True):
             told[place] = one
         given = native_directions.directions(*told, lengths, number, True)

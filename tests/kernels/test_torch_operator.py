@@ -22,7 +22,7 @@ def cases():
     lstm = native_core.number("lstm")
     u, W, start = drawn((4, 2, 12), (12, 3), (2, 2, 3))
     return {
-        "recurrence": (native_operators.recurrence, [u, W, None, None, start, None, lstm, True, True]),
+        "recurrence": (native_operators.recurrence, [u, None, None, W, None, None, start, None, lstm, True, True]),
         "projection": (native_products.projection, drawn((4, 2, 5), (3, 5), (3,))),
         "scan": (native_scan.scan, [*drawn((6, 2, 3), (6, 2, 3), (2, 3)), False]),
     }

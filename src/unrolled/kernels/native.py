@@ -1,7 +1,6 @@
 """The native kernels: whole sequences in compiled code, forward and backward, for the cells that it knows.
 
-Torch does the big products over all times, into the cell (`project`) and for the weights' gradients; the native core
-does the recurrence. Where the package was built without a compiler, this kernel refuses, and says so. docs/native.md
+Where the package was built without a compiler, this kernel refuses, and says so. docs/native.md
 tells how it works, and how a cell is added.
 """
 
@@ -124,11 +123,13 @@ def _run_pass(one: Pass) -> Trace:
 
 
 def _told(one: Pass) -> tuple[Any, ...]:
-    """u, W, extra, mask, start."""
+    """x, U, b, W, extra, mask, start: what `unrolled::recurrence` takes."""
     extra = _STRUCTS[type(one.cell)].extra(one.cell)
     leaves = cast("tuple[Tensor, ...]", one.state)
     mask = None if one.mask is None else cast("tuple[Tensor, ...]", one.mask)[0]
-    return _project(one), _recurrent_weight(one.cell), extra, mask, torch.stack(leaves)
+    # One leaf needs no copy.
+    start = leaves[0][None] if len(leaves) == 1 else torch.stack(leaves)
+    return *_came_in(one), _recurrent_weight(one.cell), extra, mask, start
 
 
 def _are_directions(passes: Sequence[Pass]) -> bool:
@@ -152,9 +153,9 @@ def _run_directions(forward: Pass, backward: Pass) -> list[Trace]:
     return [Trace(given[0], form(*given[1].unbind(0))), Trace(given[4], form(*given[5].unbind(0)))]
 
 
-def _keeps(u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor) -> bool:
+def _keeps(*told: Tensor | None) -> bool:
     """Whether there will be a backward pass, for which much is kept."""
-    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (u, W, extra, start))
+    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in told)
 
 
 def _run_projected(one: Pass) -> Trace:
@@ -164,48 +165,56 @@ def _run_projected(one: Pass) -> Trace:
     cell = cast("Any", one.cell)
     h_0, c_0 = cast("LSTMState", one.state)
     T, B = one.x.shape[:2]
-    u = _project(one)
+    x, U, b = _came_in(one)
+    u = x if U is None else native_products.projection(x, U, b)
     with torch.autocast("cpu", enabled=False):
         W, given = cell.W @ cell.P, h_0 @ cell.W.mT
     rows = torch.arange(B)
     taken = torch.full((B,), T) if one.lengths is None else one.lengths
     first = (taken - 1).clamp(min=0) if one.direction == "backward" else torch.zeros_like(rows)
     u = u.index_put((first, rows), given.to(u.dtype), accumulate=True)
-    m, (m_last, c_last) = _recurrence(one, u, W, None, None, torch.stack([torch.zeros_like(c_0), c_0]))
+    m, (m_last, c_last) = _recurrence(one, u, None, None, W, None, None, torch.stack([torch.zeros_like(c_0), c_0]))
     with torch.autocast("cpu", enabled=False):
         h_last = torch.where((taken == 0)[:, None], h_0, m_last @ cell.P.mT)
     return Trace(F.linear(m, cell.P), LSTMState(h_last, c_last))
 
 
-def _recurrence(
-    one: Pass, u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The output, and the last state's leaves, of the recurrence of each of the cell's heads."""
+def _recurrence(one: Pass, *told: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The output, and the last state's leaves, of the recurrence of each of the cell's heads. told: as of `_told`."""
     struct = _STRUCTS[type(one.cell)]
-    keep = _keeps(u, W, extra, mask, start)
+    keep = _keeps(*told)
     rest = (one.lengths, native_core.number(struct.name), one.direction == "backward", keep)
     if (heads := struct.heads(one.cell)) == 1:
-        output, last, _, _ = native_operators.recurrence(u, W, extra, mask, start, *rest)
+        output, last, _, _ = native_operators.recurrence(*told, *rest)
         return output, last.unbind(0)
-    parts = [native_operators.recurrence(*own, *rest)[:2] for own in _by_head(u, W, extra, mask, start, heads)]
+    parts = [native_operators.recurrence(*own, *rest)[:2] for own in _by_head(*told, heads)]
     output, last = (torch.cat(part, -1) for part in zip(*parts, strict=True))
     return output, last.unbind(0)
 
 
-def _project(one: Pass) -> Tensor:
-    """u (T, B, G·H), in the type in which the sequence is to be stored."""
+def _came_in(one: Pass) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """x, U and b, of which the core makes u = U x + b; or u (T, B, G·H), in the type in which the sequence is to be
+    stored, where torch must make it: of symbols, and of other types."""
     x, cell = past_length(one.x, one.lengths), cast("Any", one.cell)
     autocast = torch.is_autocast_enabled("cpu") and cell.U.dtype == torch.float32
     if autocast or is_symbols(x) or x.dtype != cell.U.dtype:
         u = cell.project(x, cell.prepare(), one.condition)
-        return u.to(torch.bfloat16) if autocast else u
-    return native_products.projection(x, cell.U, cell.b)
+        return u.to(torch.bfloat16) if autocast else u, None, None
+    return x, cell.U, cell.b
 
 
 def _by_head(
-    u: Tensor, W: Tensor, extra: Tensor | None, mask: Tensor | None, start: Tensor, heads: int
+    x: Tensor,
+    U: Tensor | None,
+    b: Tensor | None,
+    W: Tensor,
+    extra: Tensor | None,
+    mask: Tensor | None,
+    start: Tensor,
+    heads: int,
 ) -> Iterator[tuple[Any, ...]]:
     """What each head's recurrence is told: the units of one head in every gate block, and its rows of the weights."""
+    u = x if U is None else native_products.projection(x, U, b)
 
     def part(tensor: Tensor | None) -> list[Tensor] | list[None]:
         return [None] * heads if tensor is None else list(tensor.unflatten(-1, (heads, -1)).unbind(-2))
@@ -213,4 +222,5 @@ def _by_head(
     gates = len(W) // start.shape[-1]
     of_u = [p.flatten(-2) for p in u.unflatten(-1, (gates, heads, -1)).unbind(-2)]
     of_W = [p.flatten(0, 1) for p in W.unflatten(0, (gates, heads, -1)).unbind(1)]
-    return zip(of_u, of_W, part(extra), part(mask), part(start), strict=True)
+    nothing = [None] * heads
+    return zip(of_u, nothing, nothing, of_W, part(extra), part(mask), part(start), strict=True)

@@ -12,8 +12,14 @@ from typing import Any
 from torch import Tensor
 
 from unrolled.kernels import native_operators
-from unrolled.kernels.native_operators import for_inputs, given_gradients, ready, ready_backward
-from unrolled.kernels.torch_operator import TorchOperator
+from unrolled.kernels.native_operators import (
+    for_weights,
+    for_what_came_in,
+    given_gradients,
+    ready,
+    ready_backward,
+)
+from unrolled.kernels.torch_operator import TorchOperator, no_second, no_second_setup
 
 # What is told of the direction that runs forward stands before the same of the other one, both before what they share;
 # so does what is given.
@@ -28,8 +34,7 @@ def _directions(*inputs: Any) -> tuple[Tensor, ...]:
     """What `unrolled::recurrence` gives of the one that runs forward, then of the other one."""
     *both, lengths, cell, keep = inputs
     own = [
-        ready(u, W, extra, mask, start, lengths, cell, reverse, keep)
-        for (u, W, extra, mask, start), reverse in zip(_halves(both), (False, True), strict=True)
+        ready(*part, lengths, cell, reverse, keep) for part, reverse in zip(_halves(both), (False, True), strict=True)
     ]
     native_operators.run("forward", own)
     return *own[0].given, *own[1].given
@@ -37,10 +42,7 @@ def _directions(*inputs: Any) -> tuple[Tensor, ...]:
 
 def _directions_fake(*inputs: Any) -> tuple[Tensor, ...]:
     *both, lengths, cell, keep = inputs
-    first, second = (
-        native_operators.given_shapes(u, W, extra, mask, start, lengths, cell, False, keep)
-        for u, W, extra, mask, start in _halves(both)
-    )
+    first, second = (native_operators.given_shapes(*part, lengths, cell, False, keep) for part in _halves(both))
     return *first, *second
 
 
@@ -66,8 +68,8 @@ def _backward_fake(*inputs: Any) -> tuple[Tensor, ...]:
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
     *both, lengths, ctx.cell, _ = inputs
     kept: list[Tensor | None] = []
-    for (_, W, extra, mask, start), (h, _, saved, every) in zip(_halves(both), _halves(output), strict=True):
-        kept += (W, extra, mask, start, h, saved, every)
+    for (x, U, _, *weights), (h, _, saved, every) in zip(_halves(both), _halves(output), strict=True):
+        kept += (None if U is None else x, U, *weights, h, saved, every)
     ctx.save_for_backward(*kept, lengths)
     ctx.set_materialize_grads(False)  # saved and every have no gradients, and are large
 
@@ -76,17 +78,19 @@ def _differentiate(ctx: Any, *d_given: Tensor | None) -> tuple[Any, ...]:
     *both, lengths = ctx.saved_tensors
     told: list[Any] = []
     for (d_output, d_last, _, _), kept in zip(_halves(d_given), _halves(both), strict=True):
-        W, extra, mask, start, h, saved, every = kept
+        _, _, W, extra, mask, start, h, saved, every = kept
         told += (*given_gradients(d_output, d_last, h, start), W, extra, mask, start, h, saved, every)
     gradients = directions_backward(*told, lengths, ctx.cell)
     found: list[Tensor | None] = []
-    for own, kept, reverse in zip(_halves(gradients), _halves(both), (False, True), strict=True):
-        W, extra, mask, start, h, _, _ = kept
-        found += for_inputs(own, W, extra, mask, start, lengths, h, ctx.cell, reverse)
+    wanted = _halves(ctx.needs_input_grad[:-3])
+    for own, kept, needs, reverse in zip(_halves(gradients), _halves(both), wanted, (False, True), strict=True):
+        x, U, W, extra, mask, start, h, _, _ = kept
+        found += for_what_came_in(own[0], x, U, needs[:3])
+        found += for_weights(own, W, extra, mask, start, lengths, h, ctx.cell, reverse)
     return *found, None, None, None
 
 
-_ONE = "Tensor u{0}, Tensor W{0}, Tensor? extra{0}, Tensor? mask{0}, Tensor start{0}"
+_ONE = "Tensor x{0}, Tensor? U{0}, Tensor? b{0}, Tensor W{0}, Tensor? extra{0}, Tensor? mask{0}, Tensor start{0}"
 _ONE_BACKWARD = (
     "Tensor d_output{0}, Tensor d_last{0}, Tensor W{0}, Tensor? extra{0}, Tensor? mask{0}, Tensor start{0}, "
     "Tensor output{0}, Tensor saved{0}, Tensor every{0}"
@@ -98,8 +102,8 @@ directions_backward = TorchOperator(
     f"Tensor? lengths, int cell) -> {_GIVEN}",
     _backward,
     _backward_fake,
-    native_operators.no_second,
-    native_operators.no_second_setup,
+    no_second,
+    no_second_setup,
 )
 directions = TorchOperator(
     f"directions({_ONE.format('')}, {_ONE.format('_2')}, Tensor? lengths, int cell, bool keep) -> {_GIVEN}",

@@ -2,7 +2,8 @@
 differentiate, to compile and to check them.
 
 Each takes a cell's leaves of state as one tensor (STATES, B, H), and the weights that it has beside the product as one,
-(EXTRA, H): lists of tensors would cost more than a short sequence does.
+(EXTRA, H): lists of tensors would cost more than a short sequence does. For the same reason a recurrence makes its own
+projection, u = U x + b, where it is given U.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from unrolled.errors import KernelError, ShapeError
+from unrolled.errors import ShapeError
 from unrolled.kernels import native_core, native_products
 from unrolled.kernels.native_core import NativeCell, address, check, contiguous
-from unrolled.kernels.torch_operator import TorchOperator
+from unrolled.kernels.torch_operator import TorchOperator, no_second, no_second_setup
 
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -50,20 +51,22 @@ def run(function: str, ready: Sequence[Ready]) -> None:
 # --- forward ---
 
 
-def _empty_given(u: Tensor, W: Tensor, cell: NativeCell, keep: bool) -> Four:
+def _empty_given(x: Tensor, W: Tensor, cell: NativeCell, keep: bool) -> Four:
     """Room for the output (T, B, H), the last state (STATES, B, H), and what is kept for the backward pass: saved
     (T, B, SAVED, H), and the state's leaves but the first after each step (STATES − 1, T, B, H); else both empty."""
-    T, B, H = u.shape[0], u.shape[1], W.shape[1]
+    T, B, H = x.shape[0], x.shape[1], W.shape[1]
     return (
-        u.new_empty(T, B, H),
+        x.new_empty(T, B, H),
         W.new_empty(cell.states, B, H),
-        u.new_empty(T if keep else 0, B, cell.saved, H),
+        x.new_empty(T if keep else 0, B, cell.saved, H),
         W.new_empty(cell.states - 1, T if keep else 0, B, H),
     )
 
 
 def given_shapes(
-    u: Tensor,
+    x: Tensor,
+    U: Tensor | None,
+    b: Tensor | None,
     W: Tensor,
     extra: Tensor | None,
     mask: Tensor | None,
@@ -74,11 +77,13 @@ def given_shapes(
     keep: bool,
 ) -> Four:
     """Empty tensors of the form of what `recurrence` gives, which takes the same."""
-    return _empty_given(u, W, native_core.known(cell), keep)
+    return _empty_given(x, W, native_core.known(cell), keep)
 
 
 def ready(
-    u: Tensor,
+    x: Tensor,
+    U: Tensor | None,
+    b: Tensor | None,
     W: Tensor,
     extra: Tensor | None,
     mask: Tensor | None,
@@ -90,11 +95,13 @@ def ready(
 ) -> Ready:
     """As `recurrence`. ShapeError where something does not fit."""
     known = native_core.known(cell)
-    if u.dim() != 3 or len(u) == 0:
-        raise ShapeError(f"the native core wants u as (T, B, G·H), T at least 1; {tuple(u.shape)} came")
-    T, B, _ = u.shape
-    H = native_core.check_weights(u.dtype, W, extra, mask, start, lengths, B, known)
-    check("u", u, (T, B, known.gates * H), u.dtype)
+    if x.dim() != 3 or len(x) == 0:
+        wanted = "u as (T, B, G·H)" if U is None else "x as (T, B, F)"
+        raise ShapeError(f"the native core wants {wanted}, T at least 1; {tuple(x.shape)} came")
+    T, B, _ = x.shape
+    H = native_core.check_weights(x.dtype, W, extra, mask, start, lengths, B, known)
+    u = x if U is None else native_products.project(x, U, b)
+    check("u", u, (T, B, known.gates * H), x.dtype)
     given = _empty_given(u, W, known, keep)
     output, last, saved, every = given
     read = list(map(contiguous, (u, W, extra, mask, start)))
@@ -103,8 +110,9 @@ def ready(
 
 
 def _recurrence(*inputs: Any) -> Four:
-    """What is kept and given (`_empty_given`) of u (T, B, G·H), from W (G·H, H), extra (EXTRA, H), mask (B, H), start
-    (STATES, B, H) and lengths (B,) in [0, T]."""
+    """What is kept and given (`_empty_given`) of x (T, B, F), U (G·H, F) and b (G·H), or in the place of x of u
+    (T, B, G·H) itself, where there is no U; from W (G·H, H), extra (EXTRA, H), mask (B, H), start (STATES, B, H) and
+    lengths (B,) in [0, T]."""
     one = ready(*inputs)
     run("forward", [one])
     return one.given
@@ -185,19 +193,20 @@ def _recurrence_backward(*inputs: Any) -> Four:
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Four) -> None:
-    _, W, extra, mask, start, lengths, ctx.cell, ctx.reverse, _ = inputs
+    x, U, _, W, extra, mask, start, lengths, ctx.cell, ctx.reverse, _ = inputs
     h, _, saved, every = output
-    ctx.save_for_backward(W, extra, mask, start, lengths, h, saved, every)
+    ctx.save_for_backward(None if U is None else x, U, W, extra, mask, start, lengths, h, saved, every)
     ctx.set_materialize_grads(False)  # saved and every have no gradients, and are large
 
 
 def _differentiate(ctx: Any, d_output: Tensor | None, d_last: Tensor | None, *_: None) -> tuple[Any, ...]:
-    W, extra, mask, start, lengths, h, saved, every = ctx.saved_tensors
+    x, U, W, extra, mask, start, lengths, h, saved, every = ctx.saved_tensors
     gradients = recurrence_backward(
         *given_gradients(d_output, d_last, h, start),
         *(W, extra, mask, start, lengths, h, saved, every, ctx.cell, ctx.reverse),
     )
-    return *for_inputs(gradients, W, extra, mask, start, lengths, h, ctx.cell, ctx.reverse), None, None, None, None
+    came_in = for_what_came_in(gradients[0], x, U, ctx.needs_input_grad[:3])
+    return *came_in, *for_weights(gradients, W, extra, mask, start, lengths, h, ctx.cell, ctx.reverse), *[None] * 4
 
 
 def given_gradients(d_output: Tensor | None, d_last: Tensor | None, h: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
@@ -206,7 +215,14 @@ def given_gradients(d_output: Tensor | None, d_last: Tensor | None, h: Tensor, s
     return d_output, torch.zeros_like(start) if d_last is None else d_last
 
 
-def for_inputs(
+def for_what_came_in(
+    d_u: Tensor, x: Tensor | None, U: Tensor | None, wanted: Sequence[bool]
+) -> tuple[Tensor | None, ...]:
+    """The gradients of x, U and b, as far as they are wanted; without U, that of u is what came."""
+    return (d_u, None, None) if U is None or x is None else native_products.gradients(d_u, x, U, wanted)
+
+
+def for_weights(
     gradients: Sequence[Tensor],
     W: Tensor,
     extra: Tensor | None,
@@ -217,13 +233,13 @@ def for_inputs(
     cell: int,
     reverse: bool,
 ) -> tuple[Tensor | None, ...]:
-    """The gradients of u, W, extra, mask (which has none) and start, from what `recurrence_backward` gave."""
+    """The gradients of W, extra, mask (which has none) and start, from what `recurrence_backward` gave."""
     known = native_core.known(cell)
     d_u, d_r, d_extra, d_start = gradients
     d_W = None
     if known.product:
         d_W = _weight_gradient(d_u if known.same_gradient else d_r, h, start[0], mask, lengths, reverse).to(W.dtype)
-    return d_u, d_W, None if extra is None else d_extra, None, d_start
+    return d_W, None if extra is None else d_extra, None, d_start
 
 
 def _weight_gradient(
@@ -246,15 +262,6 @@ def _weight_gradient(
     return torch.addmm(first.mT @ h_0.to(h.dtype), later.mT, before)
 
 
-def no_second_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    """Nothing is kept for a second derivative."""
-
-
-def no_second(ctx: Any, *d_gradients: Tensor) -> tuple[Any, ...]:
-    """KernelError: there is no second derivative."""
-    raise KernelError("the native kernel has no second derivative; kernel='reference' has")
-
-
 recurrence_backward = TorchOperator(
     "recurrence_backward(Tensor d_output, Tensor d_last, Tensor W, Tensor? extra, Tensor? mask, Tensor start, "
     "Tensor? lengths, Tensor output, Tensor saved, Tensor every, int cell, bool reverse) "
@@ -265,8 +272,8 @@ recurrence_backward = TorchOperator(
     no_second_setup,
 )
 recurrence = TorchOperator(
-    "recurrence(Tensor u, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, int cell, "
-    "bool reverse, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
+    "recurrence(Tensor x, Tensor? U, Tensor? b, Tensor W, Tensor? extra, Tensor? mask, Tensor start, Tensor? lengths, "
+    "int cell, bool reverse, bool keep) -> (Tensor, Tensor, Tensor, Tensor)",
     _recurrence,
     given_shapes,
     _differentiate,

@@ -7,6 +7,7 @@ Where torch's BLAS does not use all of the machine (on processors that are not o
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from unrolled.errors import ShapeError
 from unrolled.kernels import native_core
 from unrolled.kernels.native_core import address, check
-from unrolled.kernels.torch_operator import TorchOperator
+from unrolled.kernels.torch_operator import TorchOperator, no_second, no_second_setup
 
 #: The types that products are made of.
 TYPES = (torch.float32, torch.float64)
@@ -69,8 +70,8 @@ def _projection_fake(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
     return x.new_empty(*x.shape[:-1], len(U))
 
 
-def _projection(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
-    """x (..., F), U (N, F), b (N) → U x + b (..., N)."""
+def project(x: Tensor, U: Tensor, b: Tensor | None) -> Tensor:
+    """x (..., F), U (N, F), b (N) → U x + b (..., N), without a gradient: `projection` has one."""
     return _product(x.flatten(0, -2), U, False, True, b).view(*x.shape[:-1], len(U))
 
 
@@ -80,8 +81,12 @@ def _setup(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tenso
 
 
 def _differentiate(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
-    x, U = ctx.saved_tensors
-    of_x, of_U, of_b = ctx.needs_input_grad
+    return gradients(d_output, *ctx.saved_tensors, ctx.needs_input_grad)
+
+
+def gradients(d_output: Tensor, x: Tensor, U: Tensor, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
+    """Those of x, U and b, as far as they are wanted, from that of `projection`."""
+    of_x, of_U, of_b = wanted
     d, flat = d_output.flatten(0, -2), x.flatten(0, -2)
     if torch.is_grad_enabled():  # for a second derivative, which `product` has not
         d_x, d_U = d @ U, d.mT @ flat
@@ -92,10 +97,14 @@ def _differentiate(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
 
 
 product = TorchOperator(
-    "product(Tensor a, Tensor b, bool a_transposed, bool b_transposed, Tensor? bias) -> Tensor", _product, _product_fake
+    "product(Tensor a, Tensor b, bool a_transposed, bool b_transposed, Tensor? bias) -> Tensor",
+    _product,
+    _product_fake,
+    no_second,
+    no_second_setup,
 )
 projection = TorchOperator(
-    "projection(Tensor x, Tensor U, Tensor? b) -> Tensor", _projection, _projection_fake, _differentiate, _setup
+    "projection(Tensor x, Tensor U, Tensor? b) -> Tensor", project, _projection_fake, _differentiate, _setup
 )
 
 

@@ -12,8 +12,19 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from unrolled.errors import KernelError
+
 #: Tensors that hold their numbers themselves. A tracer's are of other types.
 _PLAIN = (Tensor, nn.Parameter)
+
+
+def no_second_setup(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    """Nothing is kept for a derivative of a derivative."""
+
+
+def no_second(ctx: Any, *d_given: Tensor) -> tuple[Any, ...]:
+    """KernelError: what this is a derivative of has no second one."""
+    raise KernelError("the native kernel has no second derivative; kernel='reference' has")
 
 
 class TorchOperator:

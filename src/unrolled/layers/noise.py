@@ -69,6 +69,9 @@ class Noise(nn.Module):
 
         shape: (T, B, ...) of the input, without its features. widths: features that each layer reads from below.
         """
+        in_training = self.dropout.rate or self.recurrent_dropout or self.weight_drop
+        if not (self.zoneout or (self.training and in_training)):
+            return [Drawn(None, *[(None,) * len(cells)] * 3) for cells in layers]
         weight = next((p for layer in layers for cell in layer for p in cell.parameters()), torch.empty(0))
         like = torch.empty(0, dtype=states.real_type(weight), device=weight.device)
         zone = zoning.draw if self.training else zoning.expected

@@ -172,16 +172,16 @@ class Recurrent(nn.Module):
         if state is None:
             state = self.initial_state(x.shape[1], () if is_symbols(x) else x.shape[2:-1])
         self._check_form(state)
-        shape = x.shape if is_symbols(x) else x.shape[:-1]
+        shape, layers = x.shape if is_symbols(x) else x.shape[:-1], self.cells()
         widths = [stack.width_below(self.connections, self.widths[:n]) for n in range(len(self.sizes))]
-        drawn = self.noise.draw(self.cells(), state, shape, widths)
+        drawn = self.noise.draw(layers, state, shape, widths)
         if not (self.recompute and torch.is_grad_enabled()) or self.two_directions:
-            return self._read(x, state, lengths, condition, drawn, record)
+            return self._read(layers, x, state, lengths, condition, drawn, record)
 
         def run(segment: range, piece: State, before: State) -> tuple[Recorded, State]:
             part, masks = piece
             now = [old._replace(between=b, zoneout=z) for old, (b, z) in zip(drawn, masks, strict=True)]
-            recorded = self._read(part, before, recomputation.cut(lengths, segment), condition, now, record)
+            recorded = self._read(layers, part, before, recomputation.cut(lengths, segment), condition, now, record)
             return recorded, recorded.state
 
         masks = tuple((one.between, one.zoneout) for one in drawn)
@@ -191,6 +191,7 @@ class Recurrent(nn.Module):
 
     def _read(
         self,
+        layers: Sequence[Sequence[Cell]],
         x: Tensor,
         state: State,
         lengths: Tensor | None,
@@ -202,7 +203,7 @@ class Recurrent(nn.Module):
         given: list[Tensor] = []
         final: list[tuple[State, ...]] = []
         traces: list[list[Trace]] = []
-        for layer, before, now in zip(self.cells(), state, drawn, strict=True):
+        for layer, before, now in zip(layers, state, drawn, strict=True):
             below = stack.read(self.connections, x, given, lengths, self.input_size, now.between)
             each = zip(layer, self._directions, before, now.recurrent, now.zoneout, strict=True)
             passes = [Pass(cell, below, start, lengths, way, condition, *masks) for cell, way, start, *masks in each]
@@ -233,7 +234,7 @@ class Recurrent(nn.Module):
 
     def _check_form(self, state: State) -> None:
         """One state for each layer and direction; what is in them, each pass checks."""
-        form = [len(layer) for layer in self.cells()]
+        form = [len(self._directions)] * len(self.sizes)
         if not isinstance(state, tuple) or [len(s) if isinstance(s, tuple) else 0 for s in state] != form:
             raise ShapeError(
                 f"the state of this stack has {len(form)} layer(s) of {form[0]} direction(s); "
