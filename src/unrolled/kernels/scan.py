@@ -55,13 +55,13 @@ class Scan(Kernel):
         return list(dict.fromkeys(reasons))
 
     def _run(self, passes: Sequence[Pass], record: Collection[Record]) -> list[Trace]:
-        return [self._scan(one, record) for one in passes]
+        with native_products.projections():  # into the cell, and where it reads its state
+            return [self._scan(one, record) for one in passes]
 
     def _scan(self, one: Pass, record: Collection[Record]) -> Trace:
         cell, lengths = one.cell, one.lengths
         assert isinstance(cell, DiagonalCell)  # `refuses` saw to it
-        with native_products.projections():
-            u = cell.project(past_length(one.x, lengths), cell.prepare(), one.condition)
+        u = cell.project(past_length(one.x, lengths), cell.prepare(), one.condition)
         # Autocast may have narrowed them; the state keeps its type.
         a, b = (part.to(one.state.dtype) for part in cell.coefficients(u))
         a, b = _standing_still(*_zoned_out(a, b, one.zoneout), lengths)
