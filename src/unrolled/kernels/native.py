@@ -6,6 +6,7 @@ tells how it works, and how a cell is added.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -24,6 +25,7 @@ from unrolled.cells.xlstm import SLSTM
 from unrolled.kernels import native_core, native_directions, native_operators, native_products
 from unrolled.kernels.fused import has_twin
 from unrolled.kernels.kernel import DIRECTIONS, Kernel, Pass, Record, Trace, past_length
+from unrolled.kernels.native_operators import Told
 
 
 class Struct(NamedTuple):
@@ -118,18 +120,17 @@ def _recurrent_weight(cell: Cell) -> Tensor:
 
 
 def _run_pass(one: Pass) -> Trace:
-    output, last = _recurrence(one, *_told(one))
+    output, last = _recurrence(one, _told(one))
     return Trace(output, type(one.state)(*last))
 
 
-def _told(one: Pass) -> tuple[Any, ...]:
-    """x, U, b, W, extra, mask, start: what `unrolled::recurrence` takes."""
+def _told(one: Pass) -> Told:
     extra = _STRUCTS[type(one.cell)].extra(one.cell)
     leaves = cast("tuple[Tensor, ...]", one.state)
     mask = None if one.mask is None else cast("tuple[Tensor, ...]", one.mask)[0]
     # One leaf needs no copy.
     start = leaves[0][None] if len(leaves) == 1 else torch.stack(leaves)
-    return *_came_in(one), _recurrent_weight(one.cell), extra, mask, start
+    return Told(*_came_in(one), _recurrent_weight(one.cell), extra, mask, start)
 
 
 def _are_directions(passes: Sequence[Pass]) -> bool:
@@ -146,14 +147,14 @@ def _are_directions(passes: Sequence[Pass]) -> bool:
 
 def _run_directions(forward: Pass, backward: Pass) -> list[Trace]:
     told = [_told(one) for one in (forward, backward)]
-    keep = any(_keeps(*one) for one in told)
+    keep = any(map(_keeps, told))
     number = native_core.number(_STRUCTS[type(forward.cell)].name)
     given = native_directions.directions(*told[0], *told[1], forward.lengths, number, keep)
     form = type(forward.state)
     return [Trace(given[0], form(*given[1].unbind(0))), Trace(given[4], form(*given[5].unbind(0)))]
 
 
-def _keeps(*told: Tensor | None) -> bool:
+def _keeps(told: Told) -> bool:
     """Whether there will be a backward pass, for which much is kept."""
     return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in told)
 
@@ -173,21 +174,22 @@ def _run_projected(one: Pass) -> Trace:
     taken = torch.full((B,), T) if one.lengths is None else one.lengths
     first = (taken - 1).clamp(min=0) if one.direction == "backward" else torch.zeros_like(rows)
     u = u.index_put((first, rows), given.to(u.dtype), accumulate=True)
-    m, (m_last, c_last) = _recurrence(one, u, None, None, W, None, None, torch.stack([torch.zeros_like(c_0), c_0]))
+    told = Told(u, None, None, W, None, None, torch.stack([torch.zeros_like(c_0), c_0]))
+    m, (m_last, c_last) = _recurrence(one, told)
     with torch.autocast("cpu", enabled=False):
         h_last = torch.where((taken == 0)[:, None], h_0, m_last @ cell.P.mT)
     return Trace(F.linear(m, cell.P), LSTMState(h_last, c_last))
 
 
-def _recurrence(one: Pass, *told: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """The output, and the last state's leaves, of the recurrence of each of the cell's heads. told: as of `_told`."""
+def _recurrence(one: Pass, told: Told) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The output, and the last state's leaves, of the recurrence of each of the cell's heads."""
     struct = _STRUCTS[type(one.cell)]
-    keep = _keeps(*told)
+    keep = _keeps(told)
     rest = (one.lengths, native_core.number(struct.name), one.direction == "backward", keep)
     if (heads := struct.heads(one.cell)) == 1:
         output, last, _, _ = native_operators.recurrence(*told, *rest)
         return output, last.unbind(0)
-    parts = [native_operators.recurrence(*own, *rest)[:2] for own in _by_head(*told, heads)]
+    parts = [native_operators.recurrence(*own, *rest)[:2] for own in _by_head(told, heads)]
     output, last = (torch.cat(part, -1) for part in zip(*parts, strict=True))
     return output, last.unbind(0)
 
@@ -203,17 +205,9 @@ def _came_in(one: Pass) -> tuple[Tensor, Tensor | None, Tensor | None]:
     return x, cell.U, cell.b
 
 
-def _by_head(
-    x: Tensor,
-    U: Tensor | None,
-    b: Tensor | None,
-    W: Tensor,
-    extra: Tensor | None,
-    mask: Tensor | None,
-    start: Tensor,
-    heads: int,
-) -> Iterator[tuple[Any, ...]]:
+def _by_head(told: Told, heads: int) -> Iterator[Told]:
     """What each head's recurrence is told: the units of one head in every gate block, and its rows of the weights."""
+    x, U, b, W, extra, mask, start = told
     u = x if U is None else native_products.projection(x, U, b)
 
     def part(tensor: Tensor | None) -> list[Tensor] | list[None]:
@@ -223,4 +217,5 @@ def _by_head(
     of_u = [p.flatten(-2) for p in u.unflatten(-1, (gates, heads, -1)).unbind(-2)]
     of_W = [p.flatten(0, 1) for p in W.unflatten(0, (gates, heads, -1)).unbind(1)]
     nothing = [None] * heads
-    return zip(of_u, nothing, nothing, of_W, part(extra), part(mask), part(start), strict=True)
+    parts = zip(of_u, nothing, nothing, of_W, part(extra), part(mask), part(start), strict=True)
+    return itertools.starmap(Told, parts)

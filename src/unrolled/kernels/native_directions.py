@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unrolled.kernels import native_operators
 from unrolled.kernels.native_operators import (
+    Told,
     for_weights,
     for_what_came_in,
     given_gradients,
@@ -34,7 +35,8 @@ def _directions(*inputs: Any) -> tuple[Tensor, ...]:
     """What `unrolled::recurrence` gives of the one that runs forward, then of the other one."""
     *both, lengths, cell, keep = inputs
     own = [
-        ready(*part, lengths, cell, reverse, keep) for part, reverse in zip(_halves(both), (False, True), strict=True)
+        ready(*Told(*part), lengths, cell, reverse, keep)
+        for part, reverse in zip(_halves(both), (False, True), strict=True)
     ]
     native_operators.run("forward", own)
     return *own[0].given, *own[1].given
@@ -42,7 +44,7 @@ def _directions(*inputs: Any) -> tuple[Tensor, ...]:
 
 def _directions_fake(*inputs: Any) -> tuple[Tensor, ...]:
     *both, lengths, cell, keep = inputs
-    first, second = (native_operators.given_shapes(*part, lengths, cell, False, keep) for part in _halves(both))
+    first, second = (native_operators.given_shapes(*Told(*part), lengths, cell, False, keep) for part in _halves(both))
     return *first, *second
 
 

@@ -22,6 +22,22 @@ from unrolled.kernels.torch_operator import TorchOperator, no_second, no_second_
 Four = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
+class Told(NamedTuple):
+    """The tensors of one recurrence, in the order in which the operators take them.
+
+    x (T, B, F), U (G·H, F) and b (G·H), or in the place of x u (T, B, G·H) itself, where there is no U; W (G·H, H),
+    extra (EXTRA, H), mask (B, H) and start (STATES, B, H).
+    """
+
+    x: Tensor
+    U: Tensor | None
+    b: Tensor | None
+    W: Tensor
+    extra: Tensor | None
+    mask: Tensor | None
+    start: Tensor
+
+
 class Ready(NamedTuple):
     """One recurrence that the core can be told of.
 
@@ -110,9 +126,7 @@ def ready(
 
 
 def _recurrence(*inputs: Any) -> Four:
-    """What is kept and given (`_empty_given`) of x (T, B, F), U (G·H, F) and b (G·H), or in the place of x of u
-    (T, B, G·H) itself, where there is no U; from W (G·H, H), extra (EXTRA, H), mask (B, H), start (STATES, B, H) and
-    lengths (B,) in [0, T]."""
+    """What is kept and given (`_empty_given`) of a `Told`, and lengths (B,) in [0, T]."""
     one = ready(*inputs)
     run("forward", [one])
     return one.given

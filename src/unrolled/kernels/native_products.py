@@ -81,7 +81,8 @@ def _setup(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tenso
 
 
 def _differentiate(ctx: Any, d_output: Tensor) -> tuple[Tensor | None, ...]:
-    return gradients(d_output, *ctx.saved_tensors, ctx.needs_input_grad)
+    x, U = ctx.saved_tensors
+    return gradients(d_output, x, U, ctx.needs_input_grad)
 
 
 def gradients(d_output: Tensor, x: Tensor, U: Tensor, wanted: Sequence[bool]) -> tuple[Tensor | None, ...]:
