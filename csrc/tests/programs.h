@@ -13,13 +13,14 @@
 namespace trials {
 
 // h = what all operations make of u + W h (the matrix either way round), a weight by unit, the mean of a row, and sums over
-// an axis of u + 1 that all of its numbers stand along.
+// an axis of u + 1 that all of its numbers stand along. Or without what units need of each other, so that threads share them.
 template <class C>
 std::string program_of(int number, std::mt19937& draw) {
   Heap heap;
-  const long T = 1 + draw() % 5, B = draw() % 20, H = 1 + draw() % (draw() % 8 ? 60 : 1300);
+  const bool apart = draw() % 6 == 0;
+  const long T = 1 + draw() % (apart ? 60 : 5), B = draw() % (apart ? 3 : 20), H = 1 + draw() % (draw() % 8 && !apart ? 60 : 1300);
   enum { input, weight, output, before, after, sums, mean, along };  // arrays
-  const long times = 1 + draw() % 20, run = draw() % 2 ? 1 : H;
+  const long times = 1 + draw() % 20, length = draw() % 2 ? 1 : H;
   const long gap = draw() % 3, row = draw() % 4 ? H + gap : 0, time = draw() % 4 ? B * (H + gap) + gap : 0;
   const bool transposed = draw() % 2;
   std::vector<Instruction> code;
@@ -32,15 +33,15 @@ std::string program_of(int number, std::mt19937& draw) {
     body();
     code[at].to = long(code.size() - at) - 1;
   };
-  add(Operation::product, sums, before, 0);
-  section(H, [&] {
+  if (!apart) add(Operation::product, sums, before, 0);
+  if (!apart) section(H, [&] {
     add(Operation::load, 0, input), add(Operation::load, 1, sums), add(Operation::add, 0, 0, 1);
     add(Operation::sum_units, mean, 0);
   });
-  section(1, [&] { add(Operation::load, 0, mean), add(Operation::affine, 0, 0, 0, 0, 1.0 / H), add(Operation::store, mean, 0); });
-  section(H * times, [&] {
-    add(Operation::expand, 0, input, 0, times, run), add(Operation::affine, 1, 0, 0, 0, 1, 1);
-    add(Operation::sum_axis, along, 1, times, run);
+  if (!apart) section(1, [&] { add(Operation::load, 0, mean), add(Operation::affine, 0, 0, 0, 0, 1.0 / H), add(Operation::store, mean, 0); });
+  if (!apart) section(H * times, [&] {
+    add(Operation::expand, 0, input, 0, times, length), add(Operation::affine, 1, 0, 0, 0, 1, 1);
+    add(Operation::sum_axis, along, 1, times, length);
   });
   section(H, [&] {
     add(Operation::load, 0, input), add(Operation::load, 1, sums), add(Operation::load, 2, weight), add(Operation::spread, 3, mean);

@@ -51,6 +51,8 @@ def assemble(program: Program, states: Sequence[int]) -> Code:
 
 
 class Assembler:
+    """Lays a program out: what is made in which section, and where what others need stands meanwhile."""
+
     def __init__(self, program: Program, states: Sequence[int]) -> None:
         self.nodes, self.code = program.nodes, Code()
         self.standing: dict[int, Node] = {}
