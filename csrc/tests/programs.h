@@ -44,7 +44,7 @@ std::string program_of(int number, std::mt19937& draw) {
     add(Operation::sum_axis, along, 1, times, length);
   });
   section(H, [&] {
-    add(Operation::load, 0, input), add(Operation::load, 1, sums), add(Operation::load, 2, weight), add(Operation::spread, 3, mean);
+    add(Operation::load, 0, input), add(Operation::load, 1, apart ? before : sums), add(Operation::load, 2, weight), add(Operation::spread, 3, mean);
     add(Operation::load, 4, along), add(Operation::multiply, 1, 1, 4);
     add(Operation::add, 0, 0, 1), add(Operation::subtract, 0, 0, 3), add(Operation::multiply, 1, 0, 2);
     add(Operation::fill, 3, 0, 0, 0, 0.5);
