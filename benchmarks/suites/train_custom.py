@@ -41,6 +41,7 @@ def contest(name: str, H: int, B: int) -> Contest:
     start = states.map_state(lambda leaf: leaf.clone(), state_like(cell, x))
     ways: dict[str, Callable[[], object]] = {"plain": partial(loop_trains, cell, cell.step, x, start, cotangent)}
     if not any(leaf.is_complex() for _, leaf in states.leaves(start)):  # torch compiles no complex numbers
+        torch.compiler.reset()  # it stops compiling a function that has had many forms, and runs it plainly
         compiled = torch.compile(cell.step, dynamic=False)
         ways["compiled step"] = partial(loop_trains, cell, compiled, x, start, cotangent)
     return Contest(
