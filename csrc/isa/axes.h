@@ -15,21 +15,10 @@ struct Runs {
   Runs(long unit, long times_, long run_)
       : times(times_), run(run_), group(unit / (times * run)), which(unit / run % times), inside(unit % run) {}
 
-  // Of `count` numbers from there on, calls one(k, how many, first number of (…, run), whether its run is the group's first)
-  // for each piece of a run.
+  // Of `count` numbers from there on, calls one(k, how many, first number of (…, run), of how many runs that follow each other,
+  // whether the first of these is its group's first): for all whole runs of a group at once, and for each piece of a run.
   template <class One>
   void each(long count, const One& one) {
-    for (long k = 0; k < count;) {
-      const long some = std::min(run - inside, count - k);
-      one(k, some, group * run + inside, which == 0);
-      k += some, inside = 0;
-      if (++which == times) which = 0, ++group;
-    }
-  }
-
-  // The same, but of whole runs of a group that follow each other `times` come at once.
-  template <class One>
-  void each_column(long count, const One& one) {
     for (long k = 0; k < count;) {
       const long whole = inside == 0 ? std::min(times - which, (count - k) / run) : 0;
       const long some = whole ? run : std::min(run - inside, count - k), together = std::max(whole, 1L);
@@ -40,7 +29,7 @@ struct Runs {
     }
   }
 
-  // The same for runs of one number: those of a group are one piece.
+  // For runs of one number: calls one(k, how many runs, their group, whether the first of these is its first).
   template <class One>
   void each_group(long count, const One& one) {
     for (long k = 0; k < count;) {
@@ -57,10 +46,11 @@ void expand(C* to, const C* from, Runs runs, long count) {
     return runs.each_group(count, [&](long k, long some, long group, bool) {
       for (long j = 0; j < some; j += LANES<C>) store<C>(to + k + j, all(from[group]), int(std::min<long>(LANES<C>, some - j)));
     });
-  runs.each(count, [&](long k, long some, long first, bool) {
+  runs.each(count, [&](long k, long some, long first, long times, bool) {
     for (long j = 0; j < some; j += LANES<C>) {
       const int lanes = int(std::min<long>(LANES<C>, some - j));
-      store<C>(to + k + j, load<C>(from + first + j, lanes), lanes);
+      const Vector<C> same = load<C>(from + first + j, lanes);
+      for (long which = 0; which < times; ++which) store<C>(to + k + which * runs.run + j, same, lanes);
     }
   });
 }
@@ -81,7 +71,7 @@ void sum_axis(C* to, const C* from, Runs runs, long count) {
     return runs.each_group(count, [&](long k, long some, long group, bool begins) {
       to[group] = sum(from + k, some) + (begins ? 0 : to[group]);
     });
-  runs.each_column(count, [&](long k, long some, long first, long times, bool begins) {
+  runs.each(count, [&](long k, long some, long first, long times, bool begins) {
     for (long j = 0; j < some; j += LANES<C>) {
       const int lanes = int(std::min<long>(LANES<C>, some - j));
       Vector<C> total = begins ? Vector<C>{} : load<C>(to + first + j, lanes);
