@@ -107,7 +107,8 @@ def write_series(file: Path, days: int = 160, beside: tuple[str, ...] = ("rain",
         if day % 37 != 5:
             warmth = 10 + 3 * np.sin(2 * np.pi * day / 10) + draw.normal()
             others = [f"{max(0.0, draw.normal()):.2f}" if day % 41 else "" for _ in beside]
-            rows.append(",".join([str(np.datetime64("2020-01-01") + day), f"{warmth:.2f}", *others]))
+            date = np.datetime64("2020-01-01") + np.timedelta64(day, "D")
+            rows.append(",".join([str(date), f"{warmth:.2f}", *others]))
     file.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return file
 

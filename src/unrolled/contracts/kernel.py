@@ -118,7 +118,7 @@ def measure(kernel: Kernel, one: Pass, record: tuple[Record, ...], autocast: tor
     start = states.map_state(lambda leaf: leaf.detach().clone().requires_grad_(differentiable(leaf)), one.state)
     inputs |= {f"starting state {name}": leaf for name, leaf in states.leaves(start) if differentiable(leaf)}
 
-    narrow = torch.autocast("cpu", torch.bfloat16) if autocast == torch.bfloat16 else contextlib.nullcontext()
+    narrow = torch.autocast(x.device.type, torch.bfloat16) if autocast == torch.bfloat16 else contextlib.nullcontext()
     with narrow:
         (trace,) = kernel.run([replace(one, x=x, state=start, condition=condition)], record)
     given = _named(trace)
@@ -129,7 +129,8 @@ def measure(kernel: Kernel, one: Pass, record: tuple[Record, ...], autocast: tor
     followed = [value for value in given.values() if value.requires_grad]
     generator = torch.Generator().manual_seed(7)
     cotangents = [
-        torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.dtype) for value in followed
+        torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value.device, value.dtype)
+        for value in followed
     ]
     grads = torch.autograd.grad(followed, list(inputs.values()), cotangents, allow_unused=True)
     for (name, value), grad in zip(inputs.items(), grads, strict=True):

@@ -28,7 +28,7 @@ def step_table(model: LanguageModel, symbols: Tensor, names: Sequence[str]) -> T
         raise DataError(f"a text of 2 symbols or more, (T,), was expected; {tuple(symbols.shape)} came")
     steps = range(len(symbols) - 1)
     with torch.no_grad():
-        read = model.read(symbols[:-1, None], model.initial_state(1))
+        read = model.read(symbols[:-1, None].to(next(model.parameters()).device), model.initial_state(1))
     log_p = torch.log_softmax(read.logits[:, 0], -1)
     losses = [0.0 - float(log_p[t, int(symbols[t + 1])]) for t in steps]
     layers = [traces[0].output[:, 0] for traces in read.traces]

@@ -21,7 +21,7 @@ from unrolled.cells.gru import GRU, GRUState
 from unrolled.cells.lstm import LSTM, LSTMState
 from unrolled.cells.lstm_variations import ProjectedLSTM
 from unrolled.kernels.kernel import Kernel, Pass, Record, Trace, past_length
-from unrolled.states import State
+from unrolled.states import State, map_state
 
 # Exactly these classes: a subclass may have changed a step.
 _OPERATOR: dict[type[Cell], Callable[..., Any]] = {
@@ -113,31 +113,46 @@ def _run_operator(one: Pass) -> Trace:
     backward = one.direction == "backward"
     if backward:
         x = _reverse(x, one.lengths)
-    operator = _OPERATOR[type(one.cell)]
-    weights = _flat_weights(one.cell)
-    training = torch.is_grad_enabled()
-    # layers 1, dropout 0, training, one direction; the state's types follow x, as torch wants them
-    settings = (True, 1, 0.0, training, False)
-    if one.lengths is None:
-        output, *final = operator(x, _torch_state(one.state), weights, *settings, False)
+    weights, state = _flat_weights(one.cell), one.state
+    if x.device.type == "cuda":
+        x, state, weights = _for_cudnn(x, state, weights)
+        with torch.autocast("cuda", enabled=False):
+            output, final = _call(one, x, state, weights)
     else:
-        output, final = _run_packed(operator, x, one, weights, settings)
+        output, final = _call(one, x, state, weights)
     if backward:
         output = _reverse(output, one.lengths)
     return Trace(past_length(output, one.lengths), _own_state(one.state, final))
 
 
-def _run_packed(
-    operator: Callable[..., Any], x: Tensor, one: Pass, weights: list[Tensor], settings: tuple
-) -> tuple[Tensor, list[Tensor]]:
-    """Ragged rows, through torch's packed form. Rows of length 0, which it does not know, keep their state."""
+def _for_cudnn(x: Tensor, state: State, weights: list[Tensor]) -> tuple[Tensor, State, list[Tensor]]:
+    """The same in the type that autocast asks for, if it does, and the weights in one piece of memory.
+
+    Left to itself torch takes float16 there whichever type autocast asks for, and puts the weights together with a
+    warning at each call. cuDNN's order is the matrices, then the biases.
+    """
+    matrices_first = sorted(range(len(weights)), key=lambda number: weights[number].dim() == 1)
+    piece = torch.cat([weights[number].reshape(-1) for number in matrices_first])
+    if torch.is_autocast_enabled("cuda") and piece.dtype != torch.float64:
+        dtype = torch.get_autocast_dtype("cuda")
+        piece, x, state = piece.to(dtype), x.to(dtype), map_state(lambda leaf: leaf.to(dtype), state)
+    parts = dict(zip(matrices_first, piece.split([weights[number].numel() for number in matrices_first]), strict=True))
+    return x, state, [parts[number].view_as(weight) for number, weight in enumerate(weights)]
+
+
+def _call(one: Pass, x: Tensor, state: State, weights: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    """Outputs, and torch's final state. Ragged rows go through torch's packed form, which knows no rows of length 0."""
+    operator = _OPERATOR[type(one.cell)]
+    # layers 1, dropout 0, training or not, one direction
+    settings = (True, 1, 0.0, torch.is_grad_enabled(), False)
     lengths = one.lengths
-    assert lengths is not None
+    if lengths is None:
+        output, *final = operator(x, _torch_state(state), weights, *settings, False)
+        return output, final
     packed = pack_padded_sequence(x, lengths.clamp(min=1).cpu(), enforce_sorted=False)
     order, back = packed.sorted_indices, packed.unsorted_indices
     assert order is not None and back is not None
-    started = tuple(leaf[order] for leaf in one.state)
-    hx = _torch_state(type(one.state)(*started))
+    hx = _torch_state(map_state(lambda leaf: leaf[order], state))
     data, *final = operator(packed.data, packed.batch_sizes, hx, weights, *settings)
     output, _ = pad_packed_sequence(packed._replace(data=data), total_length=x.shape[0])
     empty = (lengths == 0)[:, None]

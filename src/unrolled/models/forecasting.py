@@ -25,8 +25,8 @@ class Forecast(NamedTuple):
 
 
 def direct(model: Forecaster, inputs: Tensor) -> Forecast:
-    """All K = `model.horizon` steps at once."""
-    mean, sd = (one.double() for one in model.ahead(inputs))
+    """All K = `model.horizon` steps at once. In float64 on the CPU, as is a recursive one."""
+    mean, sd = (one.double().cpu() for one in model.ahead(inputs))
     ends = {level: sd * 2**0.5 * torch.erfinv(torch.tensor(level, dtype=torch.float64)) for level in LEVELS}
     return Forecast(mean, {k: mean - e for k, e in ends.items()}, {k: mean + e for k, e in ends.items()}, sd)
 
@@ -41,10 +41,10 @@ def recursive(model: Forecaster, inputs: Tensor, phases: Tensor, seed: int, path
     generator = torch.Generator(inputs.device).manual_seed(seed)
     noise = torch.randn(K, paths * B, generator=generator, device=inputs.device, dtype=torch.float64)
     drawn = model.recursive(inputs.repeat(1, paths, 1), phases.repeat(1, paths, 1), noise.to(inputs.dtype))
-    every = drawn.double().reshape(K, paths, B).transpose(0, 1)
+    every = drawn.double().cpu().reshape(K, paths, B).transpose(0, 1)
     low = {level: every.quantile((1 - level) / 2, 0) for level in LEVELS}
     high = {level: every.quantile((1 + level) / 2, 0) for level in LEVELS}
-    return Forecast(model.recursive(inputs, phases).double(), low, high, None, every)
+    return Forecast(model.recursive(inputs, phases).double().cpu(), low, high, None, every)
 
 
 def scaled(forecast: Forecast, mean: float, spread: float) -> Forecast:

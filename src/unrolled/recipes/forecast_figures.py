@@ -45,7 +45,7 @@ class Said(NamedTuple):
 
 
 def forecasts(model: Forecaster, windows: Windows, seed: int = 0, paths: int = 100) -> Iterator[Said]:
-    """Of every window, on the model's device and in its dtype. seed, paths: of a recursive forecast."""
+    """Of every window, by the model on its device and in its dtype. seed, paths: of a recursive forecast."""
     import numpy as np
     import torch
 
