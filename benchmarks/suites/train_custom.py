@@ -48,8 +48,15 @@ def contest(name: str, H: int, B: int) -> Contest:
         partial(ours_trains, stack, x, ((start,),), cotangent, torch.float32),
         {"a loop": ways},
         partial(agreements, stack, cell, x, start, cotangent),
+        flops=flops(cell, T, B),
         before=partial(change, [*stack.parameters(), *theirs.parameters()]),
     )
+
+
+def flops(cell: Cell, T: int, B: int) -> float:
+    """Of the products alone, forward and backward: what is between them is the larger part of many a cell's time."""
+    matrices = [parameter for parameter in cell.parameters() if parameter.dim() == 2]
+    return 6 * T * B * sum(matrix.numel() * (2 if matrix.is_complex() else 1) for matrix in matrices)
 
 
 def loop_trains(
