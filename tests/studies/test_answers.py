@@ -114,7 +114,17 @@ def test_recurrences_ranks_by_the_mean_over_seeds() -> None:
         "adding: gru is best, 0.02 ± 0.01 squared error; lstm follows with 0.03 ± 0.01, within their spreads. "
         "Below nine tenths of the loss of a constant guess, 0.16, are gru, lstm."
     )
-    assert answer.words[-1] == "Over the 2 tasks, lstm has the best mean rank, 1.5, and gru the next, 1.5, of 2 cells."
+    assert answer.words[-1] == "Over the 2 tasks, lstm and gru share the best mean rank, 1.5, of 2 cells."
+
+
+def test_recurrences_puts_a_cell_last_whose_runs_failed() -> None:
+    answer = recurrences.answer(
+        [*runs("pixels", "irnn", [0.1]), *runs("pixels", "lstm", [0.5, 0.5]), *runs("pixels", "gru", [0.7, 0.7])]
+    )
+    pixels = answer.figures["pixels"]
+    assert isinstance(pixels, Table) and [row[1] for row in pixels.rows] == ["lstm", "gru", "irnn"]
+    assert answer.words[0].endswith(" Last, with fewer runs than 2: irnn (1).")
+    assert answer.words[-1] == "Over the 1 tasks, lstm has the best mean rank, 1.0, and gru the next, 2.0, of 3 cells."
 
 
 def test_gradient_flow_says_what_is_left_and_whether_a_bound_is_crossed() -> None:

@@ -125,7 +125,8 @@ class Standing:
 
 
 def standings(task: Task, outcomes: Sequence[Outcome]) -> list[Standing]:
-    """Every cell that has a run on the task, the best mean first; NaN last."""
+    """Every cell that has a run on the task, the best mean first; NaN behind, and last those with fewer runs than the
+    others have: where some have failed, the mean of the rest flatters."""
     found = []
     for cell in CELLS:
         runs = [
@@ -150,7 +151,8 @@ def standings(task: Task, outcomes: Sequence[Outcome]) -> list[Standing]:
                 first["unit"],
             )
         )
-    found.sort(key=lambda one: (math.isnan(one.mean), one.mean))
+    most = max((len(one.values) for one in found), default=0)
+    found.sort(key=lambda one: (len(one.values) < most, math.isnan(one.mean), one.mean))
     return [replace(one, rank=rank) for rank, one in enumerate(found, 1)]
 
 
@@ -225,15 +227,18 @@ def _words(by_task: Mapping[str, Sequence[Standing]], outcomes: Sequence[Outcome
             what, value = floor
             better = [one.cell for one in found if one.cell != "memoryless" and one.mean < 0.9 * value]
             word += f" Below nine tenths of {what}, {value:.4g}, are {', '.join(better) or 'none'}."
+        if fewer := [f"{one.cell} ({len(one.values)})" for one in found if len(one.values) < len(first.values)]:
+            word += f" Last, with fewer runs than {len(first.values)}: {', '.join(fewer)}."
         words.append(word)
     ranks = _ranks(by_task).rows if any(by_task.values()) else ()
     whole = [row for row in ranks if None not in row]
-    if whole and len(whole) > 1:
-        best = whole[0]
-        words.append(
-            f"Over the {len(best) - 3} tasks, {best[0]} has the best mean rank, {best[-1]}, and {whole[1][0]} the "
-            f"next, {whole[1][-1]}, of {len(whole)} cells."
-        )
+    if len(whole) > 1:
+        best = [row for row in whole if row[-1] == whole[0][-1]]
+        word = f"Over the {len(whole[0]) - 3} tasks, {' and '.join(str(row[0]) for row in best)} "
+        word += f"{'has' if len(best) == 1 else 'share'} the best mean rank, {whole[0][-1]}"
+        if len(best) < len(whole):
+            word += f", and {whole[len(best)][0]} the next, {whole[len(best)][-1]}"
+        words.append(f"{word}, of {len(whole)} cells.")
     return tuple(words)
 
 
