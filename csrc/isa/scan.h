@@ -1,7 +1,8 @@
 // The scan of a diagonal linear recurrence: one pass over time, forward, and one, the other way, for all its gradients.
 //
 // It reads each number once and writes each once, which is all that it waits for: a step's numbers are vectors side by
-// side, whose multiply-adds do not wait for each other. Threads share the columns, or the rows.
+// side, whose multiply-adds do not wait for each other. Threads share the columns, or the rows. What is long is written
+// past the caches (PAST): to write it into them, memory would be read first.
 #pragma once
 
 #include "../scan.h"
@@ -52,6 +53,8 @@ struct Scanning {
   static constexpr int L = LANES<C>;
   // Numbers of a thread's own below which a second thread costs more than it brings.
   static constexpr long WORTH = 32768;
+  // Bytes of one result from which on the caches have lost its beginning when its end is written.
+  static constexpr long LONG = 8l << 20;
 
   const Scan& p;
   const long width = p.columns * A::PARTS;  // of a row, as C
@@ -76,38 +79,54 @@ struct Scanning {
     return static_cast<const C*>(p.h) + (p.reverse ? t + 1 : t - 1) * step;
   }
 
-  // Calls one(place in a row, how to read, how to write) for each vector of these columns.
-  template <class One>
-  static void each(Share columns, const One& one) {
-    long k = columns.first;
-    for (; k + L <= columns.end; k += L)
-      one(k, [](const C* from) { return load(from); }, [](C* to, Vector<C> v) { store(to, v); });
-    if (const int count = int(columns.end - k); count > 0)
-      one(
-          k, [count](const C* from) { return load<C>(from, count); },
-          [count](C* to, Vector<C> v) { store<C>(to, v, count); });
+  // Whether these may be written past the caches: from a vector's boundary on, and in whole vectors.
+  bool past(std::initializer_list<const void*> results) const {
+    bool may = p.T * step * long(sizeof(C)) >= LONG && width % L == 0;
+    for (const void* result : results) may = may && reinterpret_cast<std::uintptr_t>(result) % VECTOR_BYTES == 0;
+    return may;
   }
 
+  // Calls one(place in a row, how to read, how to write, how to write a result) for each vector of these columns.
+  template <bool PAST, class One>
+  static void each(Share columns, const One& one) {
+    long k = columns.first;
+    const auto write = [](C* to, Vector<C> v) { store(to, v); };
+    for (; k + L <= columns.end; k += L) one(k, [](const C* from) { return load(from); }, write, [&](C* to, Vector<C> v) {
+      if constexpr (PAST) stream(to, v);
+      else store(to, v);
+    });
+    if (const int count = int(columns.end - k); count > 0) {
+      const auto some = [count](C* to, Vector<C> v) { store<C>(to, v, count); };
+      one(k, [count](const C* from) { return load<C>(from, count); }, some, some);
+    }
+  }
+
+  // PAST: the next step would have to fetch the state; so it stands in `kept` too.
+  template <bool PAST>
   void forward(const Part& part) const {
+    const Buffer<C> kept = Buffer<C>::unset(PAST ? step : 0);
     for (long s = 0; s < p.T; ++s) {
       const long t = p.reverse ? p.T - 1 - s : s;
       for (long row = part.rows.first; row < part.rows.end; ++row) {
         const C* a_t = a_at(t, row);
         const C* b_t = static_cast<const C*>(p.b) + t * step + row * width;
-        const C* old = before(s, t) + row * width;
+        const C* old = (PAST && s > 0 ? kept.get() : before(s, t)) + row * width;
         C* h = static_cast<C*>(p.h) + t * step + row * width;
-        each(part.columns, [&](long k, const auto& read, const auto& write) {
-          write(h + k, A::multiply(read(a_t + k), read(old + k)) + read(b_t + k));
+        each<PAST>(part.columns, [&](long k, const auto& read, const auto& write, const auto& give) {
+          const Vector<C> now = A::multiply(read(a_t + k), read(old + k)) + read(b_t + k);
+          if (PAST) write(kept + (row * width + k), now);
+          give(h + k, now);
         });
       }
     }
   }
 
   // g_t = ∂h_t + ā_{t+1} ∘ g_{t+1};  ∂b_t = g_t,  ∂a_t = g_t ∘ h̄_{t-1}
+  template <bool PAST>
   void backward(const Part& part) const {
     const C* d_last = static_cast<const C*>(p.d_last);
     for (long row = part.rows.first; row < part.rows.end; ++row)
-      each(part.columns, [&](long k, const auto& read, const auto& write) {
+      each<false>(part.columns, [&](long k, const auto& read, const auto& write, const auto&) {
         const long place = row * width + k;
         write(static_cast<C*>(p.d_start) + place, d_last ? read(d_last + place) : Vector<C>{});
       });
@@ -120,29 +139,33 @@ struct Scanning {
         C* d_a = p.d_a ? static_cast<C*>(p.d_a) + t * step + row * width : nullptr;
         C* d_b = static_cast<C*>(p.d_b) + t * step + row * width;
         C* carried = static_cast<C*>(p.d_start) + row * width;  // ā g of the step after; in the end, of the first
-        each(part.columns, [&](long k, const auto& read, const auto& write) {
+        each<PAST>(part.columns, [&](long k, const auto& read, const auto& write, const auto& give) {
           const Vector<C> g = read(d_h + k) + read(carried + k);
-          write(d_b + k, g);
-          if (d_a) write(d_a + k, A::multiply(A::conjugate(read(old + k)), g));
+          give(d_b + k, g);
+          if (d_a) give(d_a + k, A::multiply(A::conjugate(read(old + k)), g));
           write(carried + k, A::multiply(A::conjugate(read(a_t + k)), g));
         });
       }
     }
   }
 
-  template <bool FORWARD>
+  template <bool FORWARD, bool PAST>
   static void work(void* context, int member, int members) {
     const Scanning& self = *static_cast<const Scanning*>(context);
     const Flush flush;
     const Part part = self.part(member, members);
-    if (FORWARD) self.forward(part);
-    else self.backward(part);
+    if (FORWARD) self.template forward<PAST>(part);
+    else self.template backward<PAST>(part);
+    if (PAST) settle();
   }
 
   template <bool FORWARD>
   static void run(const Scan& p) {
     Scanning self{p};
-    together(int(std::clamp<long>(p.T * self.step / WORTH, 1, p.threads)), work<FORWARD>, &self);
+    const bool past = FORWARD ? self.past({p.h}) : self.past({p.d_a, p.d_b});
+    together(
+        int(std::clamp<long>(p.T * self.step / WORTH, 1, p.threads)), past ? work<FORWARD, true> : work<FORWARD, false>,
+        &self);
   }
 };
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(__AVX512F__)
+#if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
@@ -89,6 +89,38 @@ inline Vector<float> load(const bfloat16* from) {
 inline void store(float* to, Vector<float> v) { std::memcpy(to, &v, sizeof v); }
 
 inline void store(double* to, Vector<double> v) { std::memcpy(to, &v, sizeof v); }
+
+// Past the caches where there is a way, for what would only push others out of them. `to` stands on a vector's boundary;
+// `settle` before anybody else reads it.
+inline void stream(float* to, Vector<float> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(to, (__m512)v);
+#elif defined(__AVX2__)
+  _mm256_stream_ps(to, (__m256)v);
+#elif defined(__x86_64__)
+  _mm_stream_ps(to, (__m128)v);
+#else
+  store(to, v);
+#endif
+}
+
+inline void stream(double* to, Vector<double> v) {
+#if defined(__AVX512F__)
+  _mm512_stream_pd(to, (__m512d)v);
+#elif defined(__AVX2__)
+  _mm256_stream_pd(to, (__m256d)v);
+#elif defined(__x86_64__)
+  _mm_stream_pd(to, (__m128d)v);
+#else
+  store(to, v);
+#endif
+}
+
+inline void settle() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
 
 // To the nearest, ties to even; NaN stays NaN.
 inline void store(bfloat16* to, Vector<float> v) {

@@ -110,9 +110,11 @@ template <class C>
 std::string scan_of(int number, std::mt19937& draw) {
   Heap heap;
   const bool large = draw() % 50 == 0;
+  const bool huge = draw() % 2000 == 0;  // written past the caches
   const int parts = number >= int(ScanNumber::complex64) ? 2 : 1;
   Scan p{};
   p.T = large ? 90 : 1 + draw() % 12, p.rows = draw() % 5, p.columns = large ? 400 + draw() % 400 : 1 + draw() % 70;
+  if (huge) p.T = 700, p.rows = 4, p.columns = 800;
   p.reverse = draw() % 2;
   // The same at all times, or in all rows, or with a gap from one time to the next.
   p.a_row = draw() % 2 ? p.columns : 0;

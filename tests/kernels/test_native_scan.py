@@ -76,6 +76,31 @@ def steps(a, b, start, backward):
     return torch.stack(every[::-1] if backward else every), h
 
 
+@pytest.mark.parametrize("dtype", ORDER)
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_long_sequence_is_its_parts(dtype, backward):
+    """What is long is written past the caches: bit for bit what its parts give, whose writing goes into them."""
+    parts, B, D = 8, 2, 512
+    T = 8 * 2**20 * 2 // (B * D * dtype.itemsize)
+    generator = torch.Generator().manual_seed(0)
+    a, b, d_h = (torch.randn(T, B, D, generator=generator, dtype=dtype) for _ in range(3))
+    a = a / a.abs().clamp(min=1)
+    whole = [a.requires_grad_(), b.requires_grad_()]
+    h, last = scan(a, b, torch.zeros(B, D, dtype=dtype), backward)
+    d_whole = torch.autograd.grad(h, whole, d_h)
+    state, outputs, inputs = torch.zeros(B, D, dtype=dtype), [], []
+    order = list(zip(*(one.detach().chunk(parts) for one in (a, b)), strict=True))
+    for one in reversed(order) if backward else order:
+        inputs.append([part.clone().requires_grad_() for part in one])
+        every, state = scan(*inputs[-1], state, backward)
+        outputs.append(every)
+    if backward:
+        inputs.reverse(), outputs.reverse()
+    assert torch.equal(torch.cat(outputs), h) and torch.equal(state, last)
+    d_parts = torch.autograd.grad(outputs, [one for both in inputs for one in both], d_h.chunk(parts))
+    assert torch.equal(torch.cat(d_parts[::2]), d_whole[0]) and torch.equal(torch.cat(d_parts[1::2]), d_whole[1])
+
+
 def test_a_sample_of_the_matrix_agrees_with_steps_in_double_precision():
     sample = pairwise(MATRIX)
     assert len(sample) < len(MATRIX) / 4
