@@ -20,12 +20,16 @@ BATCHES = (1, 8)
 WIDTHS = (256, 1536)
 #: A Python loop over more steps is not waited for: it is never the fastest there.
 LONGEST_LOOP = 4096
+#: Numbers in an array. With more, the rounds that doubling keeps for its gradients, or the same in double precision to
+#: compare with, want more memory than most machines have.
+LARGEST = 2**25
 #: Numbers that move at least, for each of T·B·D: forward a, b, h; backward the gradient, a, h, and both gradients.
 MOVED = 8
 
 
 def points() -> Iterator[Point]:
-    for T, B, D in itertools.product(LENGTHS, BATCHES, WIDTHS):
+    sizes = [(T, B, D) for T, B, D in itertools.product(LENGTHS, BATCHES, WIDTHS) if T * B * D <= LARGEST]
+    for T, B, D in sizes:
         for dtype in (torch.float32, torch.complex64):
             series = "real" if dtype == torch.float32 else "complex"
             yield Point(series, {"T": T, "B": B, "D": D}, partial(contest, T, B, D, dtype))
