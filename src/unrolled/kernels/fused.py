@@ -1,7 +1,7 @@
 """Torch's own sequence operators (oneDNN, cuDNN) for the cells that have a twin in `torch.nn`.
 
-The weight matrices are shared, not copied. Torch wants x rather than its projection, and two biases; our cells have
-one, so the second is zeros (for the GRU, zeros but for b_h).
+The weight matrices are shared, not copied, but for cuDNN, which wants them in one piece. Torch wants x rather than its
+projection, and two biases; our cells have one, so the second is zeros (for the GRU, zeros but for b_h).
 """
 
 from __future__ import annotations
