@@ -16,6 +16,7 @@ from benchmarks.contest import Agreement, Contest, Goal, Point, agreement, dista
 from benchmarks.timing import Ratio, compare, peak_memory, percentiles
 from unrolled.errors import KernelError, OptionError
 from unrolled.figures import Curves, Table
+from unrolled.kernels import native_core
 from unrolled.workshop.results import Figure, read_result
 
 
@@ -171,10 +172,13 @@ def test_a_suite_of_points_leaves_figures_goals_tables_and_pictures(
     assert quantities["sgemm, 1 thread"].unit == "GF/s"
     tables = [one for one in found if isinstance(one, Table)]
     every, latencies, slopes = tables
-    peak = quantities["in registers, float32, 1 thread"].values[0] * 1e9
     first = dict(zip(every.columns, every.rows[0], strict=True))  # both sides take 1e-4 s for 10⁶ flops
-    assert first["ratio at the limit"] == pytest.approx(1e-4 * peak / 1e6, rel=0.01)
-    assert first["of the registers' peak"] == f"{1e6 / 1e-4 / peak:.0%}"
+    if native_core.is_built():
+        peak = quantities["in registers, float32, 1 thread"].values[0] * 1e9
+        assert first["ratio at the limit"] == pytest.approx(1e-4 * peak / 1e6, rel=0.01)
+        assert first["of the registers' peak"] == f"{1e6 / 1e-4 / peak:.0%}"
+    else:
+        assert first["ratio at the limit"] is first["of the registers' peak"] is None
     assert [dict(zip(every.columns, row, strict=True))["its fastest way"] for row in every.rows] == ["quick"] * 3
     assert [row[0] for row in latencies.rows] == ["lstm, H 2, B 1"]
     (row,) = slopes.rows
